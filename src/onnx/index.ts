@@ -1,0 +1,9 @@
+export type { NetworkSource } from './messages.js';
+export {
+  InferencePool,
+  type Network,
+  type PoolOptions,
+  type RunOptions,
+  resolvePoolOptions,
+} from './pool.js';
+export { float32, floatsOf, int64, type TensorData, type Tensors, type ValueInfo } from './tensor.js';

@@ -1,0 +1,229 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { FoilbankError, reasonOf } from '../errors.js';
+import { threadEntry } from '../thread-entry.js';
+import type { FromThread, NetworkSource, TaskResult, ToThread } from './messages.js';
+import type { Tensors, ValueInfo } from './tensor.js';
+
+export interface PoolOptions {
+  /** Threads, each with one session of every network. Default: the machine's available cores. 1..256. */
+  readonly threads: number;
+  /** Threads inside one session. 1 keeps results repeatable bit for bit and leaves the scaling to `threads`. 1..64. */
+  readonly intraOpNumThreads: number;
+}
+
+export function resolvePoolOptions(options: Partial<PoolOptions> = {}): PoolOptions {
+  const resolved = { threads: availableParallelism(), intraOpNumThreads: 1, ...options };
+  checkRange('threads', resolved.threads, 256);
+  checkRange('intraOpNumThreads', resolved.intraOpNumThreads, 64);
+  return Object.freeze(resolved);
+}
+
+function checkRange(option: string, value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > max)
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      option,
+      value,
+      expected: `a whole number from 1 to ${max}`,
+    });
+}
+
+export interface RunOptions {
+  /** Output names to fetch. Default: all. */
+  readonly outputs?: readonly string[];
+  /** Moves the feeds' buffers to the thread instead of copying them: the caller's arrays become empty. */
+  readonly transfer?: boolean;
+  /** Waiting tasks with a higher number run first. Later stages of a pipeline take higher ones. Default 0. */
+  readonly priority?: number;
+}
+
+/** One network of a pool. Runs go to whichever thread is free. */
+export interface Network {
+  readonly name: string;
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** Milliseconds spent inside `session.run`, summed over threads, and how many runs that was. */
+  readonly spent: { readonly milliseconds: number; readonly runs: number };
+  /** @throws FoilbankError FB_INFERENCE_FAILED, FB_INFERENCE_THREAD_DIED */
+  run(feeds: Tensors, options?: RunOptions): Promise<Tensors>;
+  /** Frees the sessions on every thread. */
+  release(): Promise<void>;
+}
+
+interface Task {
+  readonly message: ToThread;
+  readonly transfer: readonly ArrayBuffer[];
+  readonly priority: number;
+  resolve(result: TaskResult): void;
+  reject(error: Error): void;
+}
+
+/** A set of inference threads. Every network lives in all of them; a task waits for the first thread that is free. */
+export class InferencePool {
+  readonly threads: number;
+  readonly #workers: PooledThread[];
+  readonly #waiting: Task[] = [];
+  #nextTask = 0;
+  #nextNetwork = 0;
+  #closed = false;
+
+  constructor(options: Partial<PoolOptions> = {}) {
+    const { threads, intraOpNumThreads } = resolvePoolOptions(options);
+    this.threads = threads;
+    this.#workers = Array.from(
+      { length: threads },
+      () => new PooledThread(intraOpNumThreads, () => this.#dispatch()),
+    );
+  }
+
+  /** Opens the graph on every thread. @throws FoilbankError FB_MODEL_LOAD_FAILED */
+  async load(source: NetworkSource): Promise<Network> {
+    const network = this.#nextNetwork++;
+    let opened: TaskResult[];
+    try {
+      opened = await this.#everywhere((task) => ({ kind: 'open', task, network, source }));
+    } catch (error) {
+      if (error instanceof FoilbankError) throw error;
+      throw new FoilbankError(
+        'FB_MODEL_LOAD_FAILED',
+        { name: source.name, reason: reasonOf(error) },
+        { cause: error },
+      );
+    }
+    const first = opened[0];
+    if (first?.kind !== 'opened') throw new TypeError('a thread answered open with something else');
+    const spent = { milliseconds: 0, runs: 0 };
+    return {
+      name: source.name,
+      inputs: first.inputs,
+      outputs: first.outputs,
+      spent,
+      run: async (feeds, options = {}) => {
+        try {
+          const result = await this.#enqueue(
+            { kind: 'run', task: this.#nextTask++, network, feeds, outputs: options.outputs },
+            options.transfer ? buffersOf(feeds) : [],
+            options.priority ?? 0,
+          );
+          if (result.kind !== 'ran') throw new TypeError('a thread answered run with something else');
+          spent.milliseconds += result.milliseconds;
+          spent.runs += 1;
+          return result.outputs;
+        } catch (error) {
+          if (error instanceof FoilbankError) throw error;
+          throw new FoilbankError(
+            'FB_INFERENCE_FAILED',
+            { name: source.name, reason: reasonOf(error) },
+            { cause: error },
+          );
+        }
+      },
+      release: async () => {
+        if (!this.#closed) await this.#everywhere((task) => ({ kind: 'release', task, network }));
+      },
+    };
+  }
+
+  /** Stops the threads. Tasks not yet finished are rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const task of this.#waiting.splice(0))
+      task.reject(new FoilbankError('FB_CANCELLED', { what: 'inference' }));
+    await Promise.all(this.#workers.map((w) => w.stop()));
+  }
+
+  #everywhere(message: (task: number) => ToThread): Promise<TaskResult[]> {
+    return Promise.all(this.#workers.map((w) => w.ask(message(this.#nextTask++))));
+  }
+
+  #enqueue(message: ToThread, transfer: readonly ArrayBuffer[], priority: number): Promise<TaskResult> {
+    if (this.#closed) return Promise.reject(new FoilbankError('FB_CANCELLED', { what: 'inference' }));
+    return new Promise((resolve, reject) => {
+      const task = { message, transfer, priority, resolve, reject };
+      const after = this.#waiting.findIndex((t) => t.priority < priority);
+      this.#waiting.splice(after < 0 ? this.#waiting.length : after, 0, task);
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      const free = this.#workers.find((w) => w.idle);
+      if (!free) {
+        const death = this.#workers.every((w) => w.death) ? this.#workers[0]?.death : undefined;
+        if (death) for (const task of this.#waiting.splice(0)) task.reject(death);
+        return;
+      }
+      const task = this.#waiting.shift();
+      if (task) free.ask(task.message, task.transfer).then(task.resolve, task.reject);
+    }
+  }
+}
+
+function buffersOf(tensors: Tensors): ArrayBuffer[] {
+  const buffers = Object.values(tensors).map((t) => t.data.buffer);
+  return [...new Set(buffers)].filter((b) => b instanceof ArrayBuffer);
+}
+
+/** One worker thread and the questions it has not answered yet. */
+class PooledThread {
+  readonly #worker: Worker;
+  readonly #asked = new Map<number, { resolve(r: TaskResult): void; reject(e: Error): void }>();
+  readonly #onIdle: () => void;
+  /** Set once the thread is gone; it never comes back. */
+  death: FoilbankError | undefined;
+
+  constructor(intraOpNumThreads: number, onIdle: () => void) {
+    this.#onIdle = onIdle;
+    this.#worker = new Worker(threadEntry(import.meta.url, './inference-thread.js'), {
+      workerData: { intraOpNumThreads },
+    });
+    this.#worker.unref();
+    this.#worker.on('message', (reply: FromThread) => this.#answered(reply));
+    this.#worker.on('error', (error) => this.#died(reasonOf(error), error));
+    this.#worker.on('exit', (code) => this.#died(`exit code ${code}`));
+  }
+
+  get idle(): boolean {
+    return this.#asked.size === 0 && !this.death;
+  }
+
+  ask(message: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<TaskResult> {
+    if (this.death) return Promise.reject(this.death);
+    return new Promise((resolve, reject) => {
+      this.#worker.ref();
+      this.#asked.set(message.task, { resolve, reject });
+      try {
+        this.#worker.postMessage(message, transfer);
+      } catch (error) {
+        this.#settle(message.task)?.reject(error as Error);
+      }
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #settle(task: number) {
+    const waiting = this.#asked.get(task);
+    this.#asked.delete(task);
+    // An idle thread must not keep a finished process alive; a busy one must.
+    if (this.#asked.size === 0) this.#worker.unref();
+    return waiting;
+  }
+
+  #answered(reply: FromThread): void {
+    const waiting = this.#settle(reply.task);
+    if (reply.ok) waiting?.resolve(reply.result);
+    else waiting?.reject(new Error(reply.reason));
+    this.#onIdle();
+  }
+
+  #died(reason: string, cause?: Error): void {
+    this.death ??= new FoilbankError('FB_INFERENCE_THREAD_DIED', { reason }, { cause });
+    for (const { reject } of this.#asked.values()) reject(this.death);
+    this.#asked.clear();
+    this.#onIdle();
+  }
+}
