@@ -1,3 +1,10 @@
+export {
+  type Attribute,
+  type Dimension,
+  type ElementType,
+  GraphBuilder,
+  type Value,
+} from './convert/graph.js';
 export type { NetworkSource } from './messages.js';
 export {
   InferencePool,
