@@ -1,4 +1,15 @@
 export {
+  type AlignTemplate,
+  type DetectorCard,
+  type EmbedderCard,
+  type GeneratorCard,
+  type LandmarksCard,
+  type Model,
+  type ModelCard,
+  parseCard,
+  readCard,
+} from './card.js';
+export {
   type Attribute,
   type Dimension,
   type ElementType,
@@ -13,4 +24,5 @@ export {
   type RunOptions,
   resolvePoolOptions,
 } from './pool.js';
+export { checkModelFile, findModel, listModels, loadModel, type ModelFolders } from './registry.js';
 export { float32, floatsOf, int64, type TensorData, type Tensors, type ValueInfo } from './tensor.js';

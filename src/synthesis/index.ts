@@ -1,0 +1,3 @@
+export { Generator, type GeneratorOptions, type ImageBatch } from './generator.js';
+export { checkGeneratorGolden } from './golden.js';
+export { latents, MAX_SEED } from './latent.js';
