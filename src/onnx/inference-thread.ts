@@ -15,7 +15,10 @@ interface Opened {
 const networks = new Map<number, Opened>();
 const { intraOpNumThreads } = workerData as { intraOpNumThreads: number };
 
-const toTensor = (t: TensorData): Tensor => new Tensor(t.type, t.data as Float32Array, t.dims);
+/** The native binding refuses shared memory, so what comes in it is copied here, off the main thread. */
+const unshared = (data: TensorData['data']) =>
+  data.buffer instanceof SharedArrayBuffer ? data.slice() : data;
+const toTensor = (t: TensorData): Tensor => new Tensor(t.type, unshared(t.data) as Float32Array, t.dims);
 
 function describe(metadata: readonly InferenceSession.ValueMetadata[]): ValueInfo[] {
   return metadata.map((m) =>

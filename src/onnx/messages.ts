@@ -25,10 +25,11 @@ export type TaskResult =
 export interface NetworkSource {
   /** For messages. */
   readonly name: string;
-  /** The serialised ONNX graph: a file's path, or its bytes. Bytes in a SharedArrayBuffer are not copied per thread. */
+  /** The serialised ONNX graph: a file's path, or its bytes. */
   readonly graph: string | Uint8Array;
   /**
-   * Inputs fed to every run, bound once per thread. Put large ones in a SharedArrayBuffer: threads then share one copy.
+   * Inputs fed to every run, bound once per thread. From a SharedArrayBuffer each thread makes its own copy, without the
+   * main thread having to.
    */
   readonly constants?: Tensors;
 }

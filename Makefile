@@ -1,0 +1,57 @@
+# Foilbank's commands. `make demo` and `make test` do all of their own set-up.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The CPU binaries are inside onnxruntime-node's package; its install step would fetch CUDA files.
+export ONNXRUNTIME_NODE_INSTALL ?= skip
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+INSTALLED := node_modules/.package-lock.json
+
+-include training/rules.mk
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  %-20s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: models ## build a bank of 2,000 virtual faces and align real photos against it (under 3 minutes on two cores)
+	@node dist/src/cli/main.js demo --out out/demo
+
+.PHONY: test
+test: models ## every check and test; ends with the count
+	@bash scripts/test.sh
+
+.PHONY: test-node24
+test-node24: models ## the suite on Node 24
+	@npm exec --yes --package=node@24 -- bash -c 'node --version && node node_modules/vitest/vitest.mjs run'
+
+.PHONY: lint
+lint: $(INSTALLED) ## format, lint, types, direction of the rooms, unused code
+	@biome check . && tsc --noEmit && depcruise --config .dependency-cruiser.cjs src workers && knip
+
+.PHONY: build
+build: $(INSTALLED) ## compile to dist/
+	@npm run --silent build
+
+.PHONY: models
+models: build ## prepare the default networks' weights (about ten seconds, once)
+	@node dist/src/cli/main.js models prepare
+
+.PHONY: bench
+bench: models ## every benchmark, as ratios to a baseline in the same run
+	@npm run --silent bench
+
+.PHONY: docs
+docs: build ## regenerate the generated pages of docs/
+	@node scripts/generate-docs.mjs
+
+.PHONY: clean
+clean: ## remove what was built, installed and prepared
+	rm -rf node_modules dist out models/cache
+
+$(INSTALLED): package.json package-lock.json
+	@bash scripts/check-machine.sh
+	npm ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander';
+import pc from 'picocolors';
+import { FoilbankError } from '../errors.js';
+import { PartlyDone } from './partly-done.js';
+import { program } from './program.js';
+
+/** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done (some inputs failed, listed), 130 interrupted. */
+const controller = new AbortController();
+let asked = false;
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => {
+    if (asked) process.exit(130);
+    asked = true;
+    process.stderr.write('\nstopping at the next safe point; once more stops at once\n');
+    controller.abort(new FoilbankError('FB_CANCELLED', { what: 'by signal' }));
+  });
+// A reader that went away (`foilbank … | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof PartlyDone) return 3;
+  const json = process.argv.includes('--json');
+  if (error instanceof FoilbankError) {
+    const { code, message, remedy, details } = error;
+    if (json) process.stderr.write(`${JSON.stringify({ event: 'error', code, message, remedy, details })}\n`);
+    else process.stderr.write(`${pc.red('error')} ${code}: ${message}\n${remedy}\n`);
+    if (code === 'FB_CANCELLED') return 130;
+    return code === 'FB_OPTION_INVALID' ? 2 : 1;
+  }
+  const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(
+    `${pc.red('error')} FB_UNEXPECTED: this is a defect of Foilbank, please report it\n${told}\n`,
+  );
+  return 1;
+}
+
+try {
+  await program(controller.signal).parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}

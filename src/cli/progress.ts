@@ -1,0 +1,75 @@
+import { MultiBar, Presets } from 'cli-progress';
+import { printJson } from './context.js';
+
+/** A step of long work, as the pipeline reports it. */
+export interface ProgressEvent {
+  readonly done: number;
+  readonly total: number;
+  /** Things a second over the last stretch. */
+  readonly rate: number;
+  /** Seconds left at that rate. */
+  readonly eta: number;
+}
+
+export interface ProgressView {
+  update(event: ProgressEvent, note?: string): void;
+  stop(): void;
+}
+
+/** A bar on a terminal, one line in ten percent steps elsewhere, JSON lines with `--json`. All but JSON go to stderr. */
+export function progressView(label: string, unit: string, json: boolean): ProgressView {
+  if (json)
+    return { update: (event) => printJson({ event: 'progress', step: label, ...event }), stop: () => {} };
+  return process.stderr.isTTY ? barView(label, unit) : lineView(label, unit);
+}
+
+function barView(label: string, unit: string): ProgressView {
+  const bars = new MultiBar(
+    {
+      format: `${label} {bar} {value}/{total} ${unit} · {speed}/s · {left} left{note}`,
+      hideCursor: true,
+      clearOnComplete: false,
+      stream: process.stderr,
+      gracefulExit: false,
+    },
+    Presets.shades_classic,
+  );
+  let bar: ReturnType<MultiBar['create']> | undefined;
+  return {
+    update({ done, total, rate, eta }, note) {
+      const payload = {
+        speed: rate.toFixed(rate < 10 ? 1 : 0),
+        left: duration(eta),
+        note: note ? ` · ${note}` : '',
+      };
+      bar ??= bars.create(total, 0, payload);
+      bar.update(done, payload);
+    },
+    stop: () => bars.stop(),
+  };
+}
+
+function lineView(label: string, unit: string): ProgressView {
+  let shown = -1;
+  return {
+    update({ done, total, rate, eta }, note) {
+      const tenth = Math.floor((10 * done) / total);
+      if (tenth === shown) return;
+      shown = tenth;
+      const tail = note ? ` · ${note}` : '';
+      process.stderr.write(
+        `${label} ${done}/${total} ${unit} · ${rate.toFixed(1)}/s · ${duration(eta)} left${tail}\n`,
+      );
+    },
+    stop: () => {},
+  };
+}
+
+/** 75 → "1m15s" */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const whole = Math.max(0, Math.round(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  if (h > 0) return `${h}h${String(m).padStart(2, '0')}m`;
+  return m > 0 ? `${m}m${String(s).padStart(2, '0')}s` : `${s}s`;
+}
