@@ -1,0 +1,137 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  float32,
+  floatsOf,
+  GraphBuilder,
+  InferencePool,
+  resolvePoolOptions,
+} from '../../../src/onnx/index.js';
+import { noise } from '../../support/tiny-models.js';
+
+/** y = x · w, heavy enough to be felt. */
+function productGraph(size: number): Uint8Array {
+  const g = new GraphBuilder('product');
+  const x = g.input('x', 'float32', ['n', size]);
+  const w = g.input('w', 'float32', [size, size]);
+  g.output('y', g.node('MatMul', [x, w]), 'float32', ['n', size]);
+  return g.build();
+}
+
+const pool = new InferencePool({ threads: 2 });
+afterAll(() => pool.close());
+
+describe('InferencePool', () => {
+  it('runs a graph with inputs bound once per thread, shared memory among them', async () => {
+    const shared = new Float32Array(new SharedArrayBuffer(16));
+    shared.set([1, 0, 0, 2]);
+    const network = await pool.load({
+      name: 'product',
+      graph: productGraph(2),
+      constants: { w: float32(shared, [2, 2]) },
+    });
+    const run = async (a: number, b: number) =>
+      floatsOf(await network.run({ x: float32(Float32Array.of(a, b), [1, 2]) }), 'y');
+    const results = await Promise.all(Array.from({ length: 20 }, (_, i) => run(i, 1)));
+    results.forEach((y, i) => {
+      expect([...y]).toEqual([i, 2]);
+    });
+    expect(network.spent.runs).toBe(20);
+    await network.release();
+  });
+
+  it('keeps the event loop alive while a network computes', async () => {
+    const size = 2000;
+    const network = await pool.load({
+      name: 'product',
+      graph: productGraph(size),
+      constants: { w: float32(noise(size * size, 1), [size, size]) },
+    });
+    const x = noise(size * size, 2);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await network.run({ x: float32(x, [size, size]) }, { transfer: true });
+    clearInterval(timer);
+    expect(network.spent.milliseconds).toBeGreaterThan(50);
+    // Had the run blocked this thread, the timer could have fired once or twice.
+    expect(ticks).toBeGreaterThan(10);
+    await network.release();
+  });
+
+  it('moves the feeds instead of copying them when asked to', async () => {
+    const network = await pool.load({ name: 'product', graph: productGraph(2) });
+    const x = Float32Array.of(1, 2);
+    await network.run(
+      { x: float32(x, [1, 2]), w: float32(Float32Array.of(1, 0, 0, 1), [2, 2]) },
+      { transfer: true },
+    );
+    expect(x.length).toBe(0);
+    await network.release();
+  });
+
+  it('names the network when a run fails, and goes on serving', async () => {
+    const network = await pool.load({ name: 'product', graph: productGraph(2) });
+    const good = {
+      x: float32(Float32Array.of(1, 2), [1, 2]),
+      w: float32(Float32Array.of(1, 0, 0, 1), [2, 2]),
+    };
+    await expect(network.run({ ...good, x: float32(new Float32Array(3), [1, 3]) })).rejects.toMatchObject({
+      code: 'FB_INFERENCE_FAILED',
+      message: expect.stringContaining('product'),
+    });
+    expect([...floatsOf(await network.run(good), 'y')]).toEqual([1, 2]);
+    await network.release();
+  });
+
+  it.each([
+    ['bytes that are no graph', new TextEncoder().encode('not an onnx file')],
+    ['no bytes', new Uint8Array(0)],
+    ['a path that does not exist', '/does/not/exist.onnx'],
+  ])('refuses %s with a code', async (_, graph) => {
+    await expect(pool.load({ name: 'broken', graph })).rejects.toMatchObject({
+      code: 'FB_MODEL_LOAD_FAILED',
+    });
+  });
+
+  it('serves waiting runs of higher priority first', async () => {
+    const single = new InferencePool({ threads: 1 });
+    const network = await single.load({
+      name: 'product',
+      graph: productGraph(2),
+      constants: { w: float32(new Float32Array(4), [2, 2]) },
+    });
+    const order: string[] = [];
+    const run = (label: string, priority: number) =>
+      network.run({ x: float32(new Float32Array(2), [1, 2]) }, { priority }).then(() => order.push(label));
+    await Promise.all([run('first', 0), run('early', 0), run('late stage', 2), run('later', 1)]);
+    expect(order).toEqual(['first', 'late stage', 'later', 'early']);
+    await single.close();
+  });
+
+  it('rejects what is under way when it is closed', async () => {
+    const closing = new InferencePool({ threads: 1 });
+    const network = await closing.load({
+      name: 'product',
+      graph: productGraph(2),
+      constants: { w: float32(new Float32Array(4), [2, 2]) },
+    });
+    const runs = Array.from({ length: 3 }, () => network.run({ x: float32(new Float32Array(2), [1, 2]) }));
+    const settled = Promise.allSettled(runs);
+    await closing.close();
+    for (const result of await settled)
+      if (result.status === 'rejected') expect(result.reason).toHaveProperty('code');
+    await expect(network.run({ x: float32(new Float32Array(2), [1, 2]) })).rejects.toMatchObject({
+      code: 'FB_CANCELLED',
+    });
+  });
+});
+
+describe('resolvePoolOptions', () => {
+  it('pins one thread inside a session', () => {
+    expect(resolvePoolOptions({ threads: 3 })).toEqual({ threads: 3, intraOpNumThreads: 1 });
+  });
+  it.each([0, 1.5, 257, Number.NaN])('refuses %s threads', (threads) => {
+    expect(() => resolvePoolOptions({ threads })).toThrowError(
+      expect.objectContaining({ code: 'FB_OPTION_INVALID' }),
+    );
+  });
+});
