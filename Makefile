@@ -44,8 +44,8 @@ bench: models ## every benchmark, as ratios to a baseline in the same run
 	@npm run --silent bench
 
 .PHONY: docs
-docs: build ## regenerate the generated pages of docs/
-	@node scripts/generate-docs.mjs
+docs: $(INSTALLED) ## write the generated pages of docs/ anew
+	@vitest run test/unit/docs.test.ts --update
 
 .PHONY: clean
 clean: ## remove what was built, installed and prepared

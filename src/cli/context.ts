@@ -1,6 +1,7 @@
+import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type Config, resolveConfig } from '../config.js';
-import { type InferencePool, type ModelFolders, InferencePool as Pool } from '../onnx/index.js';
+import { InferencePool, type ModelFolders } from '../onnx/index.js';
 
 /** What the process gives to every command. */
 export interface CliContext {
@@ -8,6 +9,9 @@ export interface CliContext {
   /** Aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
 }
+
+/** Gives a command the context that the options before it make. */
+export type ContextOf = (command: Command) => CliContext;
 
 export interface GlobalOptions {
   readonly store?: string;
@@ -35,7 +39,7 @@ export async function withPool<T>(
   { config }: CliContext,
   work: (pool: InferencePool) => Promise<T>,
 ): Promise<T> {
-  const pool = new Pool({ threads: config.threads });
+  const pool = new InferencePool({ threads: config.threads });
   try {
     return await work(pool);
   } finally {

@@ -2,8 +2,8 @@
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
 import { FoilbankError } from '../errors.js';
-import { PartlyDone } from './partly-done.js';
 import { program } from './program.js';
+import { Reported } from './reported.js';
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done (some inputs failed, listed), 130 interrupted. */
 const controller = new AbortController();
@@ -23,7 +23,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof PartlyDone) return 3;
+  if (error instanceof Reported) return error.exitCode;
   const json = process.argv.includes('--json');
   if (error instanceof FoilbankError) {
     const { code, message, remedy, details } = error;

@@ -137,6 +137,9 @@ export type EmbedderCard = CardOf<'embedder'>;
 export type GeneratorCard = CardOf<'generator'>;
 export type AlignTemplate = (typeof TEMPLATES)[number];
 
+/** The JSON Schema of a card as people write it, for editors and for the docs. */
+export const cardJsonSchema = (): object => z.toJSONSchema(cardSchema, { io: 'input' });
+
 /** Checks a card's JSON. @throws FoilbankError FB_CARD_INVALID naming the first wrong field */
 export function parseCard(json: unknown, where: string): ModelCard {
   const parsed = cardSchema.safeParse(json);

@@ -1,5 +1,6 @@
 export {
   type AlignTemplate,
+  cardJsonSchema,
   type DetectorCard,
   type EmbedderCard,
   type GeneratorCard,
@@ -24,5 +25,6 @@ export {
   type RunOptions,
   resolvePoolOptions,
 } from './pool.js';
+export { prepareModel } from './prepare.js';
 export { checkModelFile, findModel, listModels, loadModel, type ModelFolders } from './registry.js';
 export { float32, floatsOf, int64, type TensorData, type Tensors, type ValueInfo } from './tensor.js';

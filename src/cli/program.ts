@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { packageRoot } from '../config.js';
+import { type ContextOf, contextOf, type GlobalOptions } from './context.js';
+import { modelsCommand } from './models.js';
+import { whole } from './options.js';
+
+/** The `foilbank` command line. */
+export function program(signal: AbortSignal): Command {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const root = new Command('foilbank')
+    .description(
+      'Aligns face similarities by how close both faces are to their nearest look-alikes among virtual faces.',
+    )
+    .version(version)
+    .option('--store <folder>', 'folder of banks (FOILBANK_STORE, default ./banks)')
+    .option('--models <folders>', 'further folders of model cards, separated by colons (FOILBANK_MODELS)')
+    .option('--threads <count>', 'inference threads (FOILBANK_THREADS, default: all cores)', whole(1, 256))
+    .showHelpAfterError('(add --help for the options)')
+    .configureHelp({ showGlobalOptions: true });
+  const context: ContextOf = (command) => contextOf(command.optsWithGlobals<GlobalOptions>(), signal);
+  root.addCommand(modelsCommand(context));
+  // Errors are thrown to main.ts, which owns the exit codes.
+  const everywhere = (command: Command): void => {
+    command.exitOverride();
+    command.commands.forEach(everywhere);
+  };
+  everywhere(root);
+  return root;
+}
