@@ -107,6 +107,103 @@ export const ERROR_CATALOGUE = define({
     status: 'INTERNAL',
     retryable: true,
   },
+  // ── bank: candidates, manifest, store ───────────────────────────────────────────────────────────────────────
+  FB_BANK_NAME_INVALID: {
+    message: 'a bank cannot be named {name}',
+    remedy: 'Use a-z, 0-9, dot, dash and underscore, at most 64, beginning with a letter or digit.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_BANK_NOT_FOUND: {
+    message: 'store {store} holds no published bank named {bank}',
+    remedy: 'Check the name with `foilbank bank list`, or build it with `foilbank bank build`.',
+    status: 'NOT_FOUND',
+  },
+  FB_BANK_VERSION_NOT_FOUND: {
+    message: 'bank {bank} has no version {version}; it has {versions}',
+    remedy: 'Give a version that `foilbank bank list` shows.',
+    status: 'NOT_FOUND',
+  },
+  FB_BANK_CORRUPT: {
+    message: 'bank file {file} is damaged: {reason}',
+    remedy:
+      'Run `foilbank bank verify`, then `foilbank bank rollback` to a whole version, or build the bank again.',
+    status: 'DATA_LOSS',
+  },
+  FB_BANK_FORMAT_NEWER: {
+    message: 'bank file {file} has format {format}; this release reads up to {supported}',
+    remedy: 'Update foilbank, or build the bank again with this release.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_BANK_DRAFT_INVALID: {
+    message: 'bank {bank} cannot be published, field {field}: {reason}',
+    remedy: 'Correct the named field; docs/bank-format.md describes every one.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_BANK_BUSY: {
+    message: 'bank {bank}: another publication finished while version {version} was being written',
+    remedy: 'Publish again: it then follows the newer version.',
+    status: 'FAILED_PRECONDITION',
+    retryable: true,
+  },
+  FB_STORE_FULL: {
+    message: 'no space left in store {store} while writing {file}',
+    remedy: 'Free some space and run the same command again: it continues where it stopped.',
+    status: 'RESOURCE_EXHAUSTED',
+    retryable: true,
+  },
+  // ── vectors and scoring ─────────────────────────────────────────────────────────────────────────────────────
+  FB_EMBEDDING_LENGTH: {
+    message: '{what}: {actual} values are not rows of {expected}',
+    remedy: 'Give embeddings of the embedder that the bank was built with; its card says their dimension.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_EMBEDDING_NOT_FINITE: {
+    message: '{what}, row {row}: it holds a NaN or an infinity',
+    remedy: 'Leave the row out, or embed its photo again.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_EMBEDDING_ZERO: {
+    message: '{what}, row {row}: its length is zero, so it has no direction',
+    remedy: 'Leave the row out, or embed its photo again.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_EMBEDDING_NOT_UNIT: {
+    message: '{what}, row {row}: its length is {norm}, not 1',
+    remedy: 'Normalise the embeddings before they are stored.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_NPY_INVALID: {
+    message: '{what} is not a readable .npy array: {reason}',
+    remedy: 'Save a 1-D or 2-D array of float32 or float64 in C order with numpy.save.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_SUPPORT_EMPTY: {
+    message: 'operator {operator}: a support set has no eligible candidate, so there is nothing to align by',
+    remedy: 'Exclude fewer identities, use a larger bank, or use the operator none.',
+    status: 'FAILED_PRECONDITION',
+  },
+  // ── neighbours ──────────────────────────────────────────────────────────────────────────────────────────────
+  FB_CANDIDATES_EMPTY: {
+    message: 'there is no candidate to search',
+    remedy: 'Build a bank of at least one candidate.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_INDEX_HASH_MISMATCH: {
+    message: 'index {file} hashes to {actual}, its manifest says {expected}',
+    remedy:
+      'The file is damaged or not the one published: run `foilbank bank verify`, then roll back or rebuild.',
+    status: 'DATA_LOSS',
+  },
+  FB_INDEX_MISMATCH: {
+    message: 'index {file}: {field} is {actual}, {expected} is expected',
+    remedy: 'The index belongs to another bank: rebuild the bank.',
+    status: 'DATA_LOSS',
+  },
+  FB_INDEX_FAILED: {
+    message: 'the index cannot {action}: {reason}',
+    remedy: 'Check memory and free space, then run again; use the exact engine if it persists.',
+    status: 'INTERNAL',
+  },
 });
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
