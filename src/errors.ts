@@ -107,6 +107,43 @@ export const ERROR_CATALOGUE = define({
     status: 'INTERNAL',
     retryable: true,
   },
+  // ── faces: photos, detection, embedding ─────────────────────────────────────────────────────────────────────
+  FB_PHOTO_MISSING: {
+    message: 'photo {photo} does not exist',
+    remedy: 'Check the path.',
+    status: 'NOT_FOUND',
+  },
+  FB_PHOTO_EMPTY: {
+    message: 'photo {photo} has 0 bytes',
+    remedy: 'Copy the file again from where it came.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_PHOTO_NOT_AN_IMAGE: {
+    message: 'photo {photo} is no JPEG, PNG, WebP or AVIF image',
+    remedy: 'Give a photo in one of these formats.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_PHOTO_DAMAGED: {
+    message: 'photo {photo} is truncated or damaged: {reason}',
+    remedy: 'Copy the file again from where it came, or save it anew with an image editor.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_PHOTO_TOO_LARGE: {
+    message: 'photo {photo} has {actual}, at most {limit} are read',
+    remedy: 'Scale the photo down, or raise the limit (maxPixels) if you trust where it comes from.',
+    status: 'RESOURCE_EXHAUSTED',
+  },
+  FB_NO_FACE: {
+    message: 'no face was found in photo {photo}',
+    remedy:
+      'Use a photo with a face that is at least 40 pixels wide and turned to the camera; for a crop that is all face, give its box as known.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_FACE_UNALIGNABLE: {
+    message: 'the face in photo {photo} cannot be aligned: its landmarks fall on one point',
+    remedy: 'Use another photo; with a landmark network of your own, check its card.',
+    status: 'FAILED_PRECONDITION',
+  },
   // ── bank: candidates, manifest, store ───────────────────────────────────────────────────────────────────────
   FB_BANK_NAME_INVALID: {
     message: 'a bank cannot be named {name}',

@@ -75,6 +75,10 @@ export class GraphBuilder {
     return output;
   }
 
+  cast(value: Value, to: ElementType): Value {
+    return this.node('Cast', [value], { to: DATA_TYPE[to] });
+  }
+
   /** Adds a node with `count` outputs. */
   nodes(
     op: string,
