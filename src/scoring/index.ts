@@ -1,0 +1,12 @@
+export { type Discrepancy, type DiscrepancyStats, discrepancyAt } from './discrepancy-stats.js';
+export {
+  type AlignedScore,
+  alignScore,
+  alignScores,
+  type OperatorName,
+  type OperatorSettings,
+  operatorId,
+  type Pairs,
+  resolveOperatorSettings,
+  SIGMA_FLOOR,
+} from './operators.js';
