@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import * as nodeFs from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import { FoilbankError, reasonOf } from '../errors.js';
+import { chunksOf } from './hashing.js';
+import { type BankStore, type Body, CHUNK_BYTES, type StoredObject } from './store.js';
+
+/** The file system calls a FileStore makes. Replaceable, so that tests can make each of them fail. */
+export type FileSystem = Pick<
+  typeof nodeFs,
+  'link' | 'mkdir' | 'open' | 'readdir' | 'rename' | 'stat' | 'unlink'
+>;
+
+const TEMPORARY = '.tmp-';
+const isHidden = (name: string): boolean => name.startsWith('.');
+
+/**
+ * A store in a directory. Every write goes to a temporary file beside its target, is flushed, then renamed (or, for
+ * `writeNew`, linked) onto the name, and the directory is flushed: whoever reads sees the old object or the new one.
+ */
+export class FileStore implements BankStore {
+  readonly location: string;
+  readonly #fs: FileSystem;
+
+  constructor(directory: string, fs: FileSystem = nodeFs) {
+    this.location = resolve(directory);
+    this.#fs = fs;
+  }
+
+  async read(key: string): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const file = await this.#unlessAbsent(key, () => this.#fs.open(this.#path(key), 'r'));
+    return file && this.#chunks(key, file);
+  }
+
+  async *#chunks(key: string, file: nodeFs.FileHandle): AsyncIterable<Uint8Array> {
+    try {
+      for (;;) {
+        const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+        const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES);
+        if (bytesRead === 0) return;
+        yield chunk.subarray(0, bytesRead);
+      }
+    } catch (error) {
+      throw unreadable(this.#path(key), error);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async write(key: string, body: Body): Promise<void> {
+    await this.#put(key, body, async (temporary, target) => {
+      await this.#fs.rename(temporary, target);
+      return true;
+    });
+  }
+
+  async writeNew(key: string, body: Body): Promise<boolean> {
+    return this.#put(key, body, async (temporary, target) => {
+      try {
+        await this.#fs.link(temporary, target);
+        return true;
+      } catch (error) {
+        if (codeOf(error) === 'EEXIST') return false;
+        throw error;
+      } finally {
+        await this.#fs.unlink(temporary);
+      }
+    });
+  }
+
+  async #put(
+    key: string,
+    body: Body,
+    commit: (temporary: string, target: string) => Promise<boolean>,
+  ): Promise<boolean> {
+    const target = this.#path(key);
+    const folder = dirname(target);
+    const temporary = join(folder, `${TEMPORARY}${randomUUID()}`);
+    try {
+      await this.#makeFolder(folder);
+      const file = await this.#fs.open(temporary, 'wx');
+      try {
+        for await (const chunk of chunksOf(body)) await file.writeFile(chunk);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      const committed = await commit(temporary, target);
+      await this.#flushFolder(folder);
+      return committed;
+    } catch (error) {
+      await this.#fs.unlink(temporary).catch(() => {});
+      if (error instanceof FoilbankError) throw error;
+      throw this.#unwritable(target, error);
+    }
+  }
+
+  async stat(key: string): Promise<StoredObject | undefined> {
+    const stat = await this.#unlessAbsent(key, () => this.#fs.stat(this.#path(key)));
+    return stat?.isFile() ? { key, bytes: stat.size, modified: stat.mtime } : undefined;
+  }
+
+  async list(folder: string): Promise<readonly StoredObject[]> {
+    const found: StoredObject[] = [];
+    for (const name of await this.#names(folder)) {
+      if (isHidden(name)) continue;
+      const key = folder ? `${folder}/${name}` : name;
+      const object = await this.stat(key);
+      found.push(...(object ? [object] : await this.list(key)));
+    }
+    // A key's order is not that of its folders' names: "a-b/c" comes before "a/c".
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async folders(folder: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const name of await this.#names(folder)) {
+      if (isHidden(name)) continue;
+      const below = await this.list(folder ? `${folder}/${name}` : name);
+      if (below.length > 0) found.push(name);
+    }
+    return found.sort();
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = this.#path(key);
+    try {
+      await this.#fs.unlink(path);
+      await this.#flushFolder(dirname(path));
+    } catch (error) {
+      if (!isAbsence(error)) throw this.#unwritable(path, error);
+    }
+  }
+
+  async localFile(key: string): Promise<string> {
+    return this.#path(key);
+  }
+
+  async sweep(folder: string, before: Date): Promise<void> {
+    for (const name of await this.#names(folder)) {
+      const path = join(this.#path(folder), name);
+      const stat = await this.#unlessAbsent(folder, () => this.#fs.stat(path));
+      if (stat?.isDirectory()) await this.sweep(folder ? `${folder}/${name}` : name, before);
+      else if (stat && name.startsWith(TEMPORARY) && stat.mtime < before)
+        await this.#fs.unlink(path).catch(() => {});
+    }
+  }
+
+  async #names(folder: string): Promise<string[]> {
+    return (await this.#unlessAbsent(folder, () => this.#fs.readdir(this.#path(folder)))) ?? [];
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    const first = await this.#fs.mkdir(folder, { recursive: true });
+    // A new directory is only safe once its parent was flushed, and its parent's parent if that is new too.
+    if (first)
+      for (let made = folder; made.length >= first.length; made = dirname(made))
+        await this.#flushFolder(dirname(made));
+  }
+
+  async #flushFolder(folder: string): Promise<void> {
+    const handle = await this.#fs.open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  #path(key: string): string {
+    const path = resolve(this.location, key);
+    if (path !== this.location && !path.startsWith(this.location + sep))
+      throw new TypeError(`key ${JSON.stringify(key)} leaves the store`);
+    return path;
+  }
+
+  async #unlessAbsent<T>(key: string, call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await call();
+    } catch (error) {
+      if (isAbsence(error)) return undefined;
+      throw unreadable(this.#path(key), error);
+    }
+  }
+
+  #unwritable(file: string, error: unknown): FoilbankError {
+    const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '');
+    return full
+      ? new FoilbankError('FB_STORE_FULL', { store: this.location, file }, { cause: error })
+      : new FoilbankError('FB_FILE_UNWRITABLE', { file, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+function unreadable(file: string, error: unknown): FoilbankError {
+  if (error instanceof FoilbankError) return error;
+  return new FoilbankError('FB_FILE_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
+}
+
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+const isAbsence = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '');

@@ -1,0 +1,55 @@
+import { FoilbankError } from '../errors.js';
+import { isBankName, layoutOf } from './layout.js';
+import type { Manifest } from './manifest.js';
+import { findPublication, readManifest } from './open.js';
+import { publicationLog } from './publication.js';
+import type { BankStore } from './store.js';
+
+/** Names of the store's banks that were ever published, ascending. @throws FoilbankError FB_FILE_UNREADABLE */
+export async function listBanks(store: BankStore): Promise<readonly string[]> {
+  const banks: string[] = [];
+  for (const name of await store.folders(''))
+    if (isBankName(name) && (await store.folders(name)).includes('published')) banks.push(name);
+  return banks;
+}
+
+export interface VersionSummary {
+  readonly version: string;
+  readonly inService: boolean;
+  /** Absent when it is damaged: `verifyBank` says how. */
+  readonly manifest: Manifest | undefined;
+}
+
+/**
+ * The versions that were ever in service, oldest first.
+ *
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_FILE_UNREADABLE
+ */
+export async function listVersions(store: BankStore, bank: string): Promise<readonly VersionSummary[]> {
+  const layout = layoutOf(bank);
+  const { publications } = await publicationLog(store, layout);
+  const inService = publications.at(-1)?.version;
+  if (inService === undefined) throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank });
+  const last = new Map(publications.map((p) => [p.version, p]));
+  const summaries: VersionSummary[] = [];
+  for (const publication of [...last.values()].sort((a, b) => Number(a.version) - Number(b.version))) {
+    const manifest = await readManifest(store, layout, publication).catch((error: unknown) => {
+      if (error instanceof FoilbankError && error.code !== 'FB_FILE_UNREADABLE') return undefined;
+      throw error;
+    });
+    const { version } = publication;
+    summaries.push({ version, inService: version === inService, manifest });
+  }
+  return summaries;
+}
+
+/**
+ * The manifest of the version in service, or of the one named, without reading its candidates.
+ *
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_CORRUPT,
+ *   FB_BANK_FORMAT_NEWER, FB_FILE_UNREADABLE
+ */
+export async function showBank(store: BankStore, bank: string, version?: string): Promise<Manifest> {
+  const layout = layoutOf(bank);
+  return readManifest(store, layout, await findPublication(store, layout, version));
+}

@@ -1,0 +1,136 @@
+import { z } from 'zod';
+import { FoilbankError, reasonOf } from '../errors.js';
+import { canonicalJson } from './canonical.js';
+
+/**
+ * What a bank version is: its inputs, counts, parameters, gate results, and the hash of every file.
+ * `docs/bank-format.md` describes every field for the people who read one.
+ */
+const FORMAT = 'foilbank.bank/';
+const NEWEST_FORMAT = 1;
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'use 64 lower-case hexadecimal digits');
+const count = z.int().min(0);
+const similarity = z.number().min(-1).max(1);
+
+const network = z.strictObject({ name: z.string().min(1), sha256, licence: z.string().min(1) });
+
+const inputs = z.strictObject({
+  generator: network,
+  embedder: network.extend({ dimension: z.int().min(1).max(4096), samePersonCeiling: similarity }),
+  /** Absent where no detector scored the faces. */
+  detector: network.optional(),
+  psi: z.number().min(0),
+  seeds: z.strictObject({
+    /** Which nightly draw of seeds this is; 0 for a bank built by hand. */
+    epoch: count,
+    first: count,
+    count: z.int().min(1),
+  }),
+  /** Seeds a chunk: batches are cut the same way inside it, so it decides the low bits. */
+  chunkSize: z.int().min(1),
+  gates: z.strictObject({
+    /** Lowest detector score accepted. */
+    minimumScore: z.number().min(0).max(1),
+    /** Highest similarity to an accepted candidate. */
+    duplicateCeiling: similarity,
+  }),
+});
+
+const counts = z.strictObject({
+  generated: count,
+  accepted: z.int().min(1),
+  rejected: z.record(z.string().min(1), count),
+});
+
+const parameters = z.strictObject({
+  operator: z.string().min(1),
+  /** K, the size of a support set. */
+  neighbours: z.int().min(1),
+  /** λ of the operator `shift`. */
+  lambda: z.number(),
+  engine: z.string().min(1),
+  /** What the engine was built with, by its own names. */
+  index: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  calibration: z.strictObject({ kind: z.literal('none') }),
+});
+
+const gateResult = z.strictObject({
+  gate: z.string().min(1),
+  passed: z.boolean(),
+  value: z.number(),
+  limit: z.number(),
+});
+
+const file = z.strictObject({
+  path: z.string().regex(/^[a-z0-9][a-z0-9._-]*(\/[a-z0-9][a-z0-9._-]*)*$/, 'use a path below the version'),
+  bytes: count,
+  sha256,
+});
+
+const manifestSchema = z
+  .strictObject({
+    format: z.literal(`${FORMAT}${NEWEST_FORMAT}`),
+    bank: z.string().min(1),
+    version: z.string().regex(/^\d{6,}$/),
+    createdAt: z.iso.datetime(),
+    inputs,
+    counts,
+    parameters,
+    gateResults: z.array(gateResult),
+    files: z.array(file).min(1),
+  })
+  .refine((m) => m.counts.generated === m.counts.accepted + sum(Object.values(m.counts.rejected)), {
+    path: ['counts', 'generated'],
+    message: 'it is not accepted plus rejected',
+  })
+  .refine((m) => m.files.every((f, i) => i === 0 || (m.files[i - 1]?.path ?? '') < f.path), {
+    path: ['files'],
+    message: 'paths must ascend and come once',
+  });
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ManifestFile = Manifest['files'][number];
+/** What the publisher must say; the rest is found out while publishing. */
+export type ManifestDraft = Pick<Manifest, 'inputs' | 'counts' | 'parameters' | 'gateResults'>;
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** The file's text: a pure function of the content. */
+export function encodeManifest(manifest: Manifest): string {
+  return canonicalJson(manifest);
+}
+
+/** The first field that is wrong, if any. */
+export function manifestFault(candidate: unknown): { field: string; reason: string } | undefined {
+  const issue = manifestSchema.safeParse(candidate).error?.issues[0];
+  if (!issue) return undefined;
+  return { field: issue.path.map(String).join('.') || '(the manifest itself)', reason: issue.message };
+}
+
+/**
+ * @param where the file's name, for messages
+ * @throws FoilbankError FB_BANK_FORMAT_NEWER, FB_BANK_CORRUPT
+ */
+export function decodeManifest(text: string, where: string): Manifest {
+  const corrupt = (reason: string, cause?: unknown) =>
+    new FoilbankError('FB_BANK_CORRUPT', { file: where, reason }, { cause });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw corrupt(reasonOf(error), error);
+  }
+  const format = String((json as { format?: unknown } | null)?.format);
+  const number = format.startsWith(FORMAT) ? Number(format.slice(FORMAT.length)) : Number.NaN;
+  if (number > NEWEST_FORMAT)
+    throw new FoilbankError('FB_BANK_FORMAT_NEWER', {
+      file: where,
+      format,
+      supported: `${FORMAT}${NEWEST_FORMAT}`,
+    });
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const fault = manifestFault(json);
+  throw corrupt(`field ${fault?.field}: ${fault?.reason}`);
+}

@@ -1,0 +1,129 @@
+import { FoilbankError } from '../errors.js';
+import { decodeCandidates } from './arrow.js';
+import { type CandidateTable, emptyTable } from './candidate.js';
+import { checkObject, readChecked, readWhole, sha256Of } from './hashing.js';
+import { type Layout, layoutOf } from './layout.js';
+import { decodeManifest, type Manifest, type ManifestFile } from './manifest.js';
+import { currentPublication, type Publication, publicationLog } from './publication.js';
+import type { BankStore } from './store.js';
+
+/** One version of a bank, whole and checked. It never changes, whatever is published later. */
+export interface Bank {
+  readonly name: string;
+  readonly version: string;
+  readonly manifest: Manifest;
+  readonly candidates: CandidateTable;
+  /**
+   * Checks the hash of a further file (index.hnsw, preview.webp), then says where this machine can read it.
+   *
+   * @returns undefined when the version has no such file
+   * @throws FoilbankError FB_BANK_CORRUPT
+   */
+  localFile(path: string): Promise<string | undefined>;
+}
+
+/**
+ * Opens the version in service, or the one named.
+ *
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_CORRUPT,
+ *   FB_BANK_FORMAT_NEWER, FB_FILE_UNREADABLE
+ */
+export async function openBank(
+  store: BankStore,
+  name: string,
+  options: { readonly version?: string; readonly signal?: AbortSignal } = {},
+): Promise<Bank> {
+  const layout = layoutOf(name);
+  const publication = await findPublication(store, layout, options.version);
+  const manifest = await readManifest(store, layout, publication);
+  const { version } = publication;
+  const candidates = await readCandidates(store, layout, manifest, options.signal);
+  return Object.freeze({
+    ...{ name, version, manifest, candidates },
+    localFile: async (path: string) => {
+      const file = manifest.files.find((f) => f.path === path);
+      if (!file) return undefined;
+      const key = layout.file(version, path);
+      await checkObject(store, key, file);
+      return store.localFile(key);
+    },
+  });
+}
+
+/**
+ * The publication in service, or the last one of the version named.
+ *
+ * @throws FoilbankError FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_CORRUPT
+ */
+export async function findPublication(
+  store: BankStore,
+  layout: Layout,
+  version?: string,
+): Promise<Publication> {
+  if (version === undefined) {
+    const current = await currentPublication(store, layout);
+    if (current) return current;
+    throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank: layout.bank });
+  }
+  const { publications } = await publicationLog(store, layout);
+  const found = publications.findLast((p) => p.version === version);
+  if (found) return found;
+  const known = [...new Set(publications.map((p) => p.version))].sort();
+  if (known.length === 0)
+    throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank: layout.bank });
+  throw new FoilbankError('FB_BANK_VERSION_NOT_FOUND', {
+    ...{ bank: layout.bank, version: JSON.stringify(version), versions: known.join(', ') },
+  });
+}
+
+/** @throws FoilbankError FB_BANK_CORRUPT, FB_BANK_FORMAT_NEWER */
+export async function readManifest(
+  store: BankStore,
+  layout: Layout,
+  { version, manifestSha256 }: Publication,
+): Promise<Manifest> {
+  const key = layout.manifest(version);
+  const corrupt = (reason: string) => new FoilbankError('FB_BANK_CORRUPT', { file: key, reason });
+  const bytes = await readWhole(store, key);
+  if (!bytes) throw corrupt('it is missing');
+  const actual = sha256Of(bytes);
+  if (actual !== manifestSha256) throw corrupt(`it hashes to ${actual}, ${manifestSha256} was published`);
+  const manifest = decodeManifest(Buffer.from(bytes).toString('utf8'), key);
+  if (manifest.bank !== layout.bank || manifest.version !== version)
+    throw corrupt(`it is that of bank ${manifest.bank}, version ${manifest.version}`);
+  return manifest;
+}
+
+export function candidateFiles(manifest: Manifest): readonly ManifestFile[] {
+  return manifest.files.filter((f) => f.path.startsWith('candidates/'));
+}
+
+/** All candidates, file by file: besides the table only one file is in memory. */
+export async function readCandidates(
+  store: BankStore,
+  layout: Layout,
+  manifest: Manifest,
+  signal?: AbortSignal,
+): Promise<CandidateTable> {
+  const { dimension } = manifest.inputs.embedder;
+  const table = emptyTable(manifest.counts.accepted, dimension);
+  let rows = 0;
+  for (const file of candidateFiles(manifest)) {
+    if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what: `opening of bank ${layout.bank}` });
+    const key = layout.file(manifest.version, file.path);
+    const decoded = decodeCandidates(await readChecked(store, key, file), key);
+    if (decoded.dimension !== dimension || rows + decoded.rows > manifest.counts.accepted)
+      throw new FoilbankError('FB_BANK_CORRUPT', {
+        file: key,
+        reason: `${decoded.rows} rows of dimension ${decoded.dimension} do not fit the manifest`,
+      });
+    await decoded.copyInto(table, rows);
+    rows += decoded.rows;
+  }
+  if (rows !== manifest.counts.accepted)
+    throw new FoilbankError('FB_BANK_CORRUPT', {
+      file: layout.manifest(manifest.version),
+      reason: `it counts ${manifest.counts.accepted} candidates, its files hold ${rows}`,
+    });
+  return table;
+}

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { FoilbankError } from '../errors.js';
+import { decodeCandidates, encodeCandidates } from './arrow.js';
+import { type CandidateTable, emptyTable, faultOfTable } from './candidate.js';
+import { canonicalJson } from './canonical.js';
+import { readWhole, sha256Of } from './hashing.js';
+import { type Layout, layoutOf } from './layout.js';
+import type { Manifest } from './manifest.js';
+import type { BankStore } from './store.js';
+
+/** Raised whenever the same recipe and seeds would give other rows or another file. */
+const PART_FORMAT = 1;
+
+/** Everything besides the seeds that a part's rows depend on. */
+export interface PartRecipe {
+  readonly generatorSha256: string;
+  readonly embedderSha256: string;
+  /** Absent where no detector scored the faces. */
+  readonly detectorSha256?: string;
+  readonly psi: number;
+  readonly chunkSize: number;
+  readonly gates: Manifest['inputs']['gates'];
+}
+
+/** Seeds first .. first + count − 1. */
+export interface SeedRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What became of one seed range. */
+export interface Part {
+  readonly candidates: CandidateTable;
+  /** Seeds turned away, by reason. With the candidates they make up the whole range. */
+  readonly rejected: Readonly<Record<string, number>>;
+}
+
+/**
+ * The parts of an unfinished build, one file a seed range, in a folder named by the recipe's hash. A file's name says
+ * all that produced it, so a part that is there need not be made again, whoever made it.
+ */
+export class PartFolder {
+  readonly #store: BankStore;
+  readonly #layout: Layout;
+  readonly #folder: string;
+  readonly #dimension: number;
+
+  /** @throws FoilbankError FB_BANK_NAME_INVALID */
+  constructor(store: BankStore, bank: string, recipe: PartRecipe, dimension: number) {
+    this.#store = store;
+    this.#layout = layoutOf(bank);
+    this.#dimension = dimension;
+    const name = sha256Of(canonicalJson({ ...recipe, dimension, format: PART_FORMAT })).slice(0, 32);
+    this.#folder = `${this.#layout.parts}/${name}`;
+  }
+
+  /** The store's key of a range's part. */
+  key(range: SeedRange): string {
+    return `${this.#folder}/${String(range.first).padStart(16, '0')}-${range.count}.arrow`;
+  }
+
+  /** @throws FoilbankError FB_BANK_DRAFT_INVALID, FB_STORE_FULL, FB_FILE_UNWRITABLE */
+  async save(range: SeedRange, part: Part): Promise<void> {
+    const reason = (await faultOfTable(part.candidates)) ?? faultOfRange(part, range, this.#dimension);
+    if (reason)
+      throw new FoilbankError('FB_BANK_DRAFT_INVALID', {
+        bank: this.#layout.bank,
+        field: 'candidates',
+        reason,
+      });
+    await this.#store.write(this.key(range), encodePart(part));
+  }
+
+  /** @returns undefined when the part is not there or is damaged: either way it must be made */
+  async load(range: SeedRange): Promise<Part | undefined> {
+    const key = this.key(range);
+    const bytes = await readWhole(this.#store, key);
+    if (!bytes) return undefined;
+    try {
+      const part = await decodePart(bytes, key);
+      return faultOfRange(part, range, this.#dimension) ? undefined : part;
+    } catch (error) {
+      if (error instanceof FoilbankError && error.code === 'FB_BANK_CORRUPT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Removes all parts of this recipe, for when their version is published. */
+  async clear(): Promise<void> {
+    for (const { key } of await this.#store.list(this.#folder)) await this.#store.remove(key);
+  }
+}
+
+function faultOfRange(
+  { candidates, rejected }: Part,
+  range: SeedRange,
+  dimension: number,
+): string | undefined {
+  const { seeds } = candidates;
+  if (candidates.dimension !== dimension)
+    return `embeddings of length ${candidates.dimension}, not ${dimension}`;
+  if (seeds.length > 0 && !(seeds[0]! >= range.first && seeds.at(-1)! < range.first + range.count))
+    return `seeds ${seeds[0]} to ${seeds.at(-1)} are not of ${range.count} from ${range.first}`;
+  const decided = Object.values(rejected).reduce((sum, n) => sum + n, seeds.length);
+  return decided === range.count ? undefined : `${decided} seeds decided, ${range.count} asked`;
+}
+
+const rejections = z.record(z.string(), z.int().min(0));
+
+function encodePart({ candidates, rejected }: Part): Uint8Array {
+  const text = canonicalJson(rejected);
+  return encodeCandidates(candidates, {
+    'foilbank.rejected': text,
+    'foilbank.sha256': contentSha256(candidates, text),
+  });
+}
+
+/**
+ * A part has no manifest that knows its hash. Instead it carries one over its content, and its bytes must be those that
+ * writing it again would give: together they find any damage.
+ *
+ * @throws FoilbankError FB_BANK_CORRUPT
+ */
+export async function decodePart(bytes: Uint8Array, file: string): Promise<Part> {
+  const corrupt = (reason: string) => new FoilbankError('FB_BANK_CORRUPT', { file, reason });
+  const decoded = decodeCandidates(bytes, file);
+  const candidates = emptyTable(decoded.rows, decoded.dimension);
+  await decoded.copyInto(candidates, 0);
+  const { 'foilbank.rejected': text = '', 'foilbank.sha256': sha256 } = decoded.metadata;
+  if (sha256 !== contentSha256(candidates, text)) throw corrupt('its content is not what was written');
+  if (Buffer.compare(encodeCandidates(candidates, decoded.metadata), bytes) !== 0)
+    throw corrupt('its framing is not what was written');
+  const rejected = rejections.safeParse(JSON.parse(text));
+  if (!rejected.success) throw corrupt('its rejections are not counts');
+  return { candidates, rejected: rejected.data };
+}
+
+function contentSha256(table: CandidateTable, rejected: string): string {
+  const hash = createHash('sha256').update(rejected);
+  for (const { buffer, byteOffset, byteLength } of [table.seeds, table.psi, table.scores, table.embeddings])
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest('hex');
+}
