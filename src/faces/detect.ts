@@ -1,0 +1,116 @@
+import { FoilbankError } from '../errors.js';
+import {
+  type DetectorCard,
+  floatsOf,
+  type InferencePool,
+  loadModel,
+  type Model,
+  type Network,
+} from '../onnx/index.js';
+import type { Box } from './geometry.js';
+import type { Photo } from './photo.js';
+import { planSquare, type Square, squareGraph } from './sampling.js';
+
+/** A face found in a photo. */
+export interface Detection {
+  /** In photo pixels; may reach beyond the photo. */
+  readonly box: Box;
+  /** The detector's confidence in 0..1. */
+  readonly score: number;
+}
+
+/** Boxes that share more than this part of their union are one face. */
+const MAX_OVERLAP = 0.5;
+/** Share of the longer side that is added on every side for a second look: the detector misses faces that fill the picture. */
+const BORDER = 0.25;
+
+/** Finds faces with an SSD-type network: `boxes` [1, anchors, 4] as shares (y, x, y, x) of the padded square, `scores` [1, anchors]. */
+export class FaceDetector {
+  private constructor(
+    readonly card: DetectorCard,
+    private readonly square: Network,
+    private readonly network: Network,
+  ) {}
+
+  /** @throws FoilbankError of `loadModel`, FB_CARD_INVALID */
+  static async open(pool: InferencePool, model: Model<DetectorCard>): Promise<FaceDetector> {
+    requireSquare(model);
+    const network = await loadModel(pool, model);
+    const square = await pool.load({ name: 'detector-input', graph: squareGraph(model.card.input) });
+    return new FaceDetector(model.card, square, network);
+  }
+
+  /**
+   * The faces of a photo, best score first. When there is none the photo is looked at again with a border around it.
+   *
+   * @param minScore 0..1
+   */
+  async detect(photo: Photo, minScore = 0.5): Promise<Detection[]> {
+    const found = await this.look(photo, 0, minScore);
+    return found.length > 0 ? found : this.look(photo, BORDER, minScore);
+  }
+
+  private async look(photo: Photo, border: number, minScore: number): Promise<Detection[]> {
+    const { card } = this;
+    const size = card.input.width;
+    const square = paddedSquare(photo, border);
+    const { image } = await this.square.run(planSquare(photo, square, size));
+    const result = await this.network.run({ [card.input.name]: image! }, { transfer: true, priority: 1 });
+    const [boxes, scores] = [floatsOf(result, card.outputs.boxes), floatsOf(result, card.outputs.scores)];
+    const faces: Detection[] = [];
+    for (const [i, score] of scores.entries())
+      if (score > minScore)
+        faces.push({ score, box: boxOf(boxes.subarray(i * 4, i * 4 + 4), photo, square, size) });
+    return withoutOverlaps(faces);
+  }
+}
+
+/** A square around the photo: its corner is the photo's, so what is added lies to the right or below; a border moves it out. */
+function paddedSquare({ width, height }: Photo, border: number): Square {
+  const longer = Math.max(width, height);
+  const margin = Math.round(border * longer);
+  return { window: { x: 0, y: 0, width, height }, x: -margin, y: -margin, side: longer + 2 * margin };
+}
+
+/** Shares of the square → photo pixels. The photo's size inside the square was rounded to whole pixels, which this corrects. */
+function boxOf([y0, x0, y1, x1]: Float32Array, photo: Photo, square: Square, size: number): Box {
+  const unit = (extent: number) => (size / Math.round((extent * size) / square.side)) * extent;
+  const [unitX, unitY] = [unit(photo.width), unit(photo.height)];
+  const inside = (share: number | undefined) => Math.min(1, Math.max(0, share!));
+  const [left, top] = [inside(x0) * unitX, inside(y0) * unitY];
+  return {
+    x: left + square.x,
+    y: top + square.y,
+    width: inside(x1) * unitX - left,
+    height: inside(y1) * unitY - top,
+  };
+}
+
+/** Non-maximum suppression. */
+function withoutOverlaps(faces: readonly Detection[]): Detection[] {
+  const kept: Detection[] = [];
+  for (const face of [...faces].sort((a, b) => b.score - a.score))
+    if (kept.every((k) => overlap(k.box, face.box) <= MAX_OVERLAP)) kept.push(face);
+  return kept;
+}
+
+/** Intersection over union. */
+export function overlap(a: Box, b: Box): number {
+  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  if (width <= 0 || height <= 0) return 0;
+  const shared = width * height;
+  return shared / (a.width * a.height + b.width * b.height - shared);
+}
+
+export function requireSquare({
+  card,
+}: Model<DetectorCard> | { card: { name: string; input: DetectorCard['input'] } }): void {
+  const { width, height } = card.input;
+  if (width !== height)
+    throw new FoilbankError('FB_CARD_INVALID', {
+      card: card.name,
+      field: 'input.height',
+      reason: `is ${height} where width is ${width}; photos are padded to squares`,
+    });
+}

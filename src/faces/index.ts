@@ -1,0 +1,17 @@
+export { alignment, leastSquaresSimilarity } from './align.js';
+export { PhotoChips } from './chip.js';
+export { type Detection, FaceDetector } from './detect.js';
+export { Embedder } from './embedder.js';
+export {
+  type Face,
+  type FaceModels,
+  FaceReader,
+  type FaceResult,
+  type FaceWarning,
+  type ReadOptions,
+} from './face-reader.js';
+export { type Affine, apply, type Box, invert, type Point, similarity } from './geometry.js';
+export { checkGolden, goldenOutputs } from './golden.js';
+export { ImageChips, type ImageFormat } from './image-chips.js';
+export { LandmarkFinder } from './landmarks.js';
+export { decodePhoto, type Photo, type PhotoOptions, resolvePhotoOptions } from './photo.js';
