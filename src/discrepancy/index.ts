@@ -1,0 +1,1 @@
+export { type DiscrepancyEstimate, type EstimateOptions, VirtualEstimator } from './virtual.js';
