@@ -124,7 +124,7 @@ export class SupportSearch {
       }
       pending = lacking;
       // An approximate search is widened once: a wider one costs more than an exact one, and still promises nothing.
-      if (width > k * WIDENING) engine = this.#options.exact;
+      if (width > k * WIDENING || width === this.candidates) engine = this.#options.exact;
       width = Math.min(this.candidates, width * WIDENING);
     }
     return sets;

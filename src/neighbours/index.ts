@@ -1,3 +1,4 @@
+export { chooseEngine, type EngineChoice } from './choose.js';
 export {
   type Exclusion,
   type SupportOptions,
