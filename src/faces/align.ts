@@ -1,6 +1,6 @@
 import type { AlignTemplate } from '../onnx/index.js';
-import type { Affine, Point } from './geometry.js';
-import { centre, templateOf } from './templates.js';
+import { type Affine, invert, type Point } from './geometry.js';
+import { centre, meanLandmarks, templateOf } from './templates.js';
 
 /**
  * The similarity (rotation, one scale, translation; no reflection) that maps `from` onto `to` with the least sum of squared
@@ -34,4 +34,12 @@ export function leastSquaresSimilarity(from: readonly Point[], to: readonly Poin
 export function alignment(landmarks: readonly Point[], template: AlignTemplate): Affine | undefined {
   const { points, pointsOf } = templateOf(template);
   return leastSquaresSimilarity(pointsOf(landmarks), points);
+}
+
+/** The map from one template's chip to another's: where the mean face of the first lies on the second. */
+export function betweenTemplates(from: AlignTemplate, to: AlignTemplate): Affine {
+  if (from === to) return [1, 0, 0, 0, 1, 0];
+  // The mean face is known on dlib's chip, so the map is fitted from there.
+  if (from !== 'dlib68-150') return invert(betweenTemplates(to, from));
+  return alignment(meanLandmarks(), to)!;
 }

@@ -76,14 +76,22 @@ export class FaceReader {
    * @throws FoilbankError of `decodePhoto`, FB_NO_FACE, FB_FACE_UNALIGNABLE, FB_OPTION_INVALID
    */
   async embedPhoto(source: string | Uint8Array, options: ReadOptions = {}): Promise<Face> {
-    const minScore = minScoreOf(options);
+    minScoreOf(options);
     const photo = await decodePhoto(source, options);
-    const { box, score, warnings } = await this.locate(photo, options.faceBox ?? 'detect', minScore);
-    const landmarks = await this.landmarks.find(photo, box);
+    const face = await this.findFace(photo, options);
+    if (!face) throw new FoilbankError('FB_NO_FACE', { photo: photo.name });
+    return face;
+  }
+
+  /** Like `embedPhoto`, of a photo that is decoded already; undefined where there is no face. */
+  async findFace(photo: Photo, options: ReadOptions = {}): Promise<Face | undefined> {
+    const located = await this.locate(photo, options.faceBox ?? 'detect', minScoreOf(options));
+    if (!located) return undefined;
+    const landmarks = await this.landmarks.find(photo, located.box);
     const toChip = alignment(landmarks, this.embedder.card.align.template);
     if (!toChip) throw new FoilbankError('FB_FACE_UNALIGNABLE', { photo: photo.name });
     const embeddings = await this.embedder.embed(await this.chips.cut(photo, toChip), photo.name);
-    return { photo: photo.name, embedding: embeddings.row(0), box, score, landmarks, warnings };
+    return { photo: photo.name, embedding: embeddings.row(0), landmarks, ...located };
   }
 
   /**
@@ -115,7 +123,7 @@ export class FaceReader {
       (a, b) => (a && area(a.box) >= area(b.box) ? a : b),
       undefined,
     );
-    if (!largest) throw new FoilbankError('FB_NO_FACE', { photo: photo.name });
+    if (!largest) return undefined;
     const warnings: FaceWarning[] =
       faces.length > 1
         ? [

@@ -24,7 +24,21 @@ export function invert([a, b, tx, c, d, ty]: Affine): Affine {
   return [ia, ib, -(ia * tx + ib * ty), ic, id, -(ic * tx + id * ty)];
 }
 
-/** The similarity x' = scale · R(angle) · x + (tx, ty); positive angles turn x towards y. */
+/** First `inner`, then `outer`. */
+export function compose(outer: Affine, inner: Affine): Affine {
+  const [a, b, tx, c, d, ty] = outer;
+  const [ia, ib, itx, ic, id, ity] = inner;
+  return [
+    a * ia + b * ic,
+    a * ib + b * id,
+    a * itx + b * ity + tx,
+    c * ia + d * ic,
+    c * ib + d * id,
+    c * itx + d * ity + ty,
+  ];
+}
+
+/** The similarity x' = scale · R(angle) · x + (tx, ty); positive angles (radians) turn x towards y. */
 export function similarity(scale: number, angle: number, tx: number, ty: number): Affine {
   const [cos, sin] = [scale * Math.cos(angle), scale * Math.sin(angle)];
   return [cos, -sin, tx, sin, cos, ty];

@@ -16,7 +16,7 @@ import { Embedder } from './embedder.js';
 import { apply, type Point, similarity } from './geometry.js';
 import type { Photo } from './photo.js';
 import { planSquare, squareGraph } from './sampling.js';
-import { templateOf } from './templates.js';
+import { meanLandmarks } from './templates.js';
 
 /** Width and height of the picture `pattern-1`. */
 const SIZE = 256;
@@ -49,15 +49,9 @@ export function goldenPattern(): Photo {
 
 /** Landmarks that go with the pattern: dlib's mean face, turned by 5 degrees, with its mouth widened, so that no template fits it. */
 export function goldenLandmarks(): Point[] {
-  const { points, pointsOf } = templateOf('dlib68-150');
   const place = similarity(1.35, (5 * Math.PI) / 180, 38, 20);
-  const landmarks = Array.from({ length: 68 }, () => ({ x: 128, y: 128 }));
-  const order = pointsOf(Array.from({ length: 68 }, (_, i) => ({ x: i, y: 0 })));
-  for (const [k, { x: landmark }] of order.entries()) {
-    const { x, y } = points[k]!;
-    landmarks[landmark] = apply(place, { x: landmark < 48 ? x : 75 + 1.2 * (x - 75), y });
-  }
-  return landmarks;
+  const widened = ({ x, y }: Point, i: number) => ({ x: i < 48 ? x : 75 + 1.2 * (x - 75), y });
+  return meanLandmarks().map((point, i) => apply(place, widened(point, i)));
 }
 
 type FaceModel = Model<DetectorCard> | Model<LandmarksCard> | Model<EmbedderCard>;

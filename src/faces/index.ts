@@ -1,4 +1,4 @@
-export { alignment, leastSquaresSimilarity } from './align.js';
+export { alignment, betweenTemplates, leastSquaresSimilarity } from './align.js';
 export { PhotoChips } from './chip.js';
 export { type Detection, FaceDetector } from './detect.js';
 export { Embedder } from './embedder.js';
@@ -10,8 +10,9 @@ export {
   type FaceWarning,
   type ReadOptions,
 } from './face-reader.js';
-export { type Affine, apply, type Box, invert, type Point, similarity } from './geometry.js';
+export { type Affine, apply, type Box, compose, invert, type Point, similarity } from './geometry.js';
 export { checkGolden, goldenOutputs } from './golden.js';
 export { ImageChips, type ImageFormat } from './image-chips.js';
 export { LandmarkFinder } from './landmarks.js';
 export { decodePhoto, type Photo, type PhotoOptions, resolvePhotoOptions } from './photo.js';
+export { FaceScorer, FRAMING, type Framing } from './score.js';

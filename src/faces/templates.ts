@@ -34,17 +34,22 @@ const FIRST_OF_MEAN = 17;
 const isRigid = (landmark: number) => landmark >= 27 && !inRange(landmark, 55, 59) && landmark < 65;
 const inRange = (n: number, first: number, last: number) => n >= first && n <= last;
 
-function dlib68(size: number, padding: number): Template {
+const DLIB_SIZE = 150;
+const DLIB_PADDING = 0.25;
+
+function dlib68(): Template {
   const used = Array.from({ length: 68 }, (_, i) => i).filter(isRigid);
-  const onChip = (mean: number) => ((padding + mean) / (2 * padding + 1)) * size;
   return {
-    size,
-    points: used.map((i) => ({
-      x: onChip(DLIB_MEAN_X[i - FIRST_OF_MEAN]!),
-      y: onChip(DLIB_MEAN_Y[i - FIRST_OF_MEAN]!),
-    })),
+    size: DLIB_SIZE,
+    points: used.map(meanOnChip),
     pointsOf: (landmarks) => used.map((i) => landmarks[i]!),
   };
+}
+
+function meanOnChip(landmark: number): Point {
+  const onChip = (mean: number) => ((DLIB_PADDING + mean) / (2 * DLIB_PADDING + 1)) * DLIB_SIZE;
+  const i = landmark - FIRST_OF_MEAN;
+  return { x: onChip(DLIB_MEAN_X[i] ?? Number.NaN), y: onChip(DLIB_MEAN_Y[i] ?? Number.NaN) };
 }
 
 /** The five points of the published ArcFace alignment at 112 px: eyes, tip of the nose, corners of the mouth. */
@@ -71,8 +76,11 @@ export function centre(points: readonly Point[]): Point {
   return { x: sum.x / points.length, y: sum.y / points.length };
 }
 
+/** dlib's mean face on its own chip as 68 landmarks. Its jaw (0–16), of which no mean is published, lies at NaN. */
+export const meanLandmarks = (): Point[] => Array.from({ length: 68 }, (_, i) => meanOnChip(i));
+
 const TEMPLATES: Readonly<Record<AlignTemplate, Template>> = {
-  'dlib68-150': dlib68(150, 0.25),
+  'dlib68-150': dlib68(),
   'arcface5-112': ARCFACE_5,
 };
 
