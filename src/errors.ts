@@ -241,6 +241,35 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Check memory and free space, then run again; use the exact engine if it persists.',
     status: 'INTERNAL',
   },
+  // ── pipeline ────────────────────────────────────────────────────────────────────────────────────────────────
+  FB_YIELD_TOO_LOW: {
+    message: 'of {generated} faces from seed {firstSeed} only {accepted} passed the gates',
+    remedy:
+      'Lower --min-score, raise --psi or --duplicate-ceiling, or look at `foilbank bank sheet`: the generator may not make faces.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_GATE_FAILED: {
+    message: 'bank {bank} is not published: gate {gate} measured {value}, the limit is {limit}',
+    remedy:
+      'The version in service stays. Raise the index parameters, take --engine exact, or look at what changed.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_BANK_EMBEDDER_DIFFERS: {
+    message: 'bank {bank} was made with embedder {expected}, not with {actual}',
+    remedy: "Give the bank's own embedder with --embedder, or build a bank for this one.",
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_BANK_GENERATOR_DIFFERS: {
+    message:
+      'bank {bank} was made with generator {expected}, the card names {actual}: its seeds would give other faces',
+    remedy: 'Give the card of the generator that the bank was made with.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_FACE_INDEX: {
+    message: '{photo} has {faces} faces, face {index} was asked for',
+    remedy: 'Faces are numbered from 1, from left to right; leave --face away to take the largest.',
+    status: 'INVALID_ARGUMENT',
+  },
 });
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE;
@@ -280,4 +309,9 @@ export class FoilbankError<C extends ErrorCode = ErrorCode> extends Error {
 /** The message of anything thrown, for use as a `{reason}`. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** @param what was cancelled, for the message. @throws FoilbankError FB_CANCELLED when the signal is aborted */
+export function throwIfCancelled(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what });
 }

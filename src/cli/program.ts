@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { packageRoot } from '../config.js';
+import { alignCommand } from './align.js';
+import { bankCommand } from './bank.js';
 import { type ContextOf, contextOf, type GlobalOptions } from './context.js';
+import { demoCommand } from './demo.js';
+import { embedCommand } from './embed.js';
 import { modelsCommand } from './models.js';
+import { neighborsCommand } from './neighbors.js';
 import { whole } from './options.js';
 
 /** The `foilbank` command line. */
@@ -22,7 +27,15 @@ export function program(signal: AbortSignal): Command {
     .showHelpAfterError('(add --help for the options)')
     .configureHelp({ showGlobalOptions: true });
   const context: ContextOf = (command) => contextOf(command.optsWithGlobals<GlobalOptions>(), signal);
-  root.addCommand(modelsCommand(context));
+  for (const command of [
+    embedCommand,
+    neighborsCommand,
+    alignCommand,
+    bankCommand,
+    modelsCommand,
+    demoCommand,
+  ])
+    root.addCommand(command(context));
   // Errors are thrown to main.ts, which owns the exit codes.
   const everywhere = (command: Command): void => {
     command.exitOverride();

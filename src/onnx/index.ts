@@ -26,5 +26,12 @@ export {
   resolvePoolOptions,
 } from './pool.js';
 export { prepareModel } from './prepare.js';
-export { checkModelFile, findModel, listModels, loadModel, type ModelFolders } from './registry.js';
+export {
+  checkModelFile,
+  findAnyModel,
+  findModel,
+  listModels,
+  loadModel,
+  type ModelFolders,
+} from './registry.js';
 export { float32, floatsOf, int64, type TensorData, type Tensors, type ValueInfo } from './tensor.js';

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { FoilbankError, reasonOf } from '../errors.js';
+import { writeWhole } from '../files.js';
 import type { Model, ModelCard } from './card.js';
 import { convertPublished, isConverterName, publishedFiles } from './convert/index.js';
 import { checkModelFile } from './registry.js';
@@ -55,17 +55,5 @@ async function publishedWeights(prepare: NonNullable<ModelCard['prepare']>) {
     return { file, manifest, binary };
   } catch (error) {
     throw new FoilbankError('FB_WEIGHTS_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
-  }
-}
-
-async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(temporary, bytes);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw new FoilbankError('FB_FILE_UNWRITABLE', { file, reason: reasonOf(error) }, { cause: error });
   }
 }

@@ -43,38 +43,35 @@ async function jsonFiles(folder: string): Promise<string[]> {
 }
 
 /**
- * The model of a card's name, or of the path of a card file, of the wanted kind.
+ * The model of a card's name, or of the path of a card file.
  * @throws FoilbankError FB_CARD_UNKNOWN, FB_CARD_UNREADABLE, FB_CARD_INVALID
  */
+export async function findAnyModel(folders: ModelFolders, nameOrFile: string, kind?: string): Promise<Model> {
+  if (nameOrFile.endsWith('.json')) {
+    const card = await readCard(nameOrFile);
+    return { card, graph: graphPath(card, nameOrFile, folders.cache) };
+  }
+  const all = await listModels(folders);
+  const found = all.find((m) => m.card.name === nameOrFile);
+  if (found) return found;
+  const known = all.filter((m) => kind === undefined || m.card.kind === kind).map((m) => m.card.name);
+  throw new FoilbankError('FB_CARD_UNKNOWN', { name: nameOrFile, known: known.join(', ') || 'none' });
+}
+
+/** As `findAnyModel`, of the wanted kind. @throws FoilbankError FB_CARD_INVALID for a card of another kind, and as there */
 export async function findModel<K extends ModelCard['kind']>(
   folders: ModelFolders,
   nameOrFile: string,
   kind: K,
 ): Promise<Model<CardOf<K>>> {
-  const model = nameOrFile.endsWith('.json')
-    ? await modelOfFile(nameOrFile, folders)
-    : await named(folders, nameOrFile, kind);
-  const { card } = model;
+  const { card, graph } = await findAnyModel(folders, nameOrFile, kind);
   if (card.kind !== kind)
     throw new FoilbankError('FB_CARD_INVALID', {
       card: nameOrFile,
       field: 'kind',
       reason: `is ${card.kind}, ${kind} is needed`,
     });
-  return { card: card as CardOf<K>, graph: model.graph };
-}
-
-async function modelOfFile(file: string, folders: ModelFolders): Promise<Model> {
-  const card = await readCard(file);
-  return { card, graph: graphPath(card, file, folders.cache) };
-}
-
-async function named(folders: ModelFolders, name: string, kind: string): Promise<Model> {
-  const all = await listModels(folders);
-  const found = all.find((m) => m.card.name === name);
-  if (found) return found;
-  const known = all.filter((m) => m.card.kind === kind).map((m) => m.card.name);
-  throw new FoilbankError('FB_CARD_UNKNOWN', { name, known: known.join(', ') || 'none' });
+  return { card: card as CardOf<K>, graph };
 }
 
 /** sha256 of a file in lower-case hexadecimal digits, read in a stream. */

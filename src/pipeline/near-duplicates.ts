@@ -1,3 +1,4 @@
+import { throwIfCancelled } from '../errors.js';
 import { float32, floatsOf, GraphBuilder, type InferencePool, type Network } from '../onnx/index.js';
 
 const BLOCK = 512;
@@ -27,7 +28,6 @@ function blockGraph(dimension: number): Uint8Array {
  *
  * @param embeddings [m, d] unit rows
  * @param ceiling similarity in [−1, 1] above which two rows are one identity
- * @param onProgress called with the number of rows decided
  * @returns indices of the kept rows, ascending
  */
 export async function withoutNearDuplicates(
@@ -35,7 +35,7 @@ export async function withoutNearDuplicates(
   embeddings: Float32Array,
   dimension: number,
   ceiling: number,
-  options: { readonly signal?: AbortSignal; readonly onProgress?: (decided: number) => void } = {},
+  signal?: AbortSignal,
 ): Promise<Uint32Array> {
   const rows = embeddings.length / dimension;
   const [nearestOf, within] = await Promise.all([
@@ -47,7 +47,7 @@ export async function withoutNearDuplicates(
     const kept = new Float32Array(new SharedArrayBuffer(embeddings.byteLength));
     const indices: number[] = [];
     for (let start = 0; start < rows; start += BLOCK) {
-      options.signal?.throwIfAborted();
+      throwIfCancelled(signal, 'the search for near-duplicates');
       const end = Math.min(rows, start + BLOCK);
       const block = embeddings.slice(start * dimension, end * dimension);
       const [nearest, own] = await Promise.all([
@@ -58,7 +58,6 @@ export async function withoutNearDuplicates(
         kept.set(block.subarray(row * dimension, (row + 1) * dimension), indices.length * dimension);
         indices.push(start + row);
       }
-      options.onProgress?.(end);
     }
     return Uint32Array.from(indices);
   } finally {

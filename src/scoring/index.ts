@@ -6,6 +6,7 @@ export {
   type OperatorName,
   type OperatorSettings,
   operatorId,
+  operatorOfId,
   type Pairs,
   resolveOperatorSettings,
   SIGMA_FLOOR,

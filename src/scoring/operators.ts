@@ -118,6 +118,16 @@ export function operatorId(operator: OperatorName): string {
   return `${operator}/${VERSIONS[operator]}`;
 }
 
+/** The operator of an id such as `standardise/1`. @throws FoilbankError FB_OPTION_INVALID for one that this version does not know */
+export function operatorOfId(id: string): OperatorName {
+  const known = (Object.keys(VERSIONS) as OperatorName[]).find((name) => operatorId(name) === id);
+  if (known) return known;
+  const expected = `one of ${Object.keys(VERSIONS)
+    .map((name) => operatorId(name as OperatorName))
+    .join(', ')}`;
+  throw new FoilbankError('FB_OPTION_INVALID', { option: 'operator', value: id, expected });
+}
+
 type Formula = (s: number, rA: number, sigmaA: number, rB: number, sigmaB: number) => number;
 
 function formulaOf({ operator, lambda }: OperatorSettings): Formula {

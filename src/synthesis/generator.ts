@@ -13,7 +13,10 @@ import {
 import { latents } from './latent.js';
 
 export interface GeneratorOptions {
-  /** Images per run; the last batch of a list is padded to it, so that memory stays flat and bits stay the same. 1..256. */
+  /**
+   * Images per run; a shorter batch is padded to it, so that memory stays flat and bits stay the same. 1..256. Default: 32 for
+   * images of up to 128 × 128 pixels, fewer for larger ones: a function of the card, so that no setting changes the bits.
+   */
   readonly batch: number;
 }
 
@@ -39,7 +42,11 @@ export class Generator {
     model: Model<GeneratorCard>,
     options: Partial<GeneratorOptions> = {},
   ): Promise<Generator> {
-    const { batch } = { batch: 32, ...options };
+    const { width, height } = model.card.image;
+    const { batch } = {
+      batch: Math.max(1, Math.min(32, Math.floor((32 * 128 * 128) / (width * height)))),
+      ...options,
+    };
     if (!Number.isInteger(batch) || batch < 1 || batch > 256)
       throw new FoilbankError('FB_OPTION_INVALID', {
         option: 'batch',
@@ -47,6 +54,10 @@ export class Generator {
         expected: 'a whole number from 1 to 256',
       });
     return new Generator(model.card, batch, await loadModel(pool, model));
+  }
+
+  release(): Promise<void> {
+    return this.network.release();
   }
 
   /** Time spent inside the network. */

@@ -35,4 +35,8 @@ export class PixelConverter {
     const size = width * height * 3;
     return Array.from({ length: count }, (_, i) => pixels.data.subarray(i * size, (i + 1) * size));
   }
+
+  release(): Promise<void> {
+    return this.network.release();
+  }
 }

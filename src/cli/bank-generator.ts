@@ -1,0 +1,22 @@
+import type { Bank } from '../bank/index.js';
+import { FoilbankError } from '../errors.js';
+import { findModel, type GeneratorCard, type Model } from '../onnx/index.js';
+import { type CliContext, modelFolders } from './context.js';
+
+/**
+ * The generator that a bank's faces were made with, so that their seeds give the same pictures again.
+ *
+ * @param card name or path, default: the name in the manifest
+ * @throws FoilbankError FB_BANK_GENERATOR_DIFFERS, FB_CARD_UNKNOWN
+ */
+export async function generatorOfBank(
+  context: CliContext,
+  bank: Bank,
+  card?: string,
+): Promise<Model<GeneratorCard>> {
+  const { name, sha256 } = bank.manifest.inputs.generator;
+  const model = await findModel(modelFolders(context), card ?? name, 'generator');
+  if (model.card.sha256 === sha256) return model;
+  const [expected, actual] = [sha256.slice(0, 12), model.card.sha256.slice(0, 12)];
+  throw new FoilbankError('FB_BANK_GENERATOR_DIFFERS', { bank: bank.name, expected, actual });
+}

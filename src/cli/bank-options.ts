@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { type BankStore, FileStore } from '../bank/index.js';
+import type { CliContext } from './context.js';
+import { whole } from './options.js';
+
+export interface BankOptions {
+  readonly bank: string;
+  readonly version?: string;
+  readonly k?: number;
+}
+
+export const DEFAULT_BANK = 'default';
+
+/** Adds the options that name the bank to ask. */
+export function withBank(command: Command): Command {
+  return command
+    .option('--bank <name>', 'support bank', DEFAULT_BANK)
+    .option('--bank-version <version>', 'a version of it other than the one in service')
+    .option(
+      '--k <count>',
+      'K, size of a support set (default: what the bank recommends)',
+      whole(1, 2_000_000),
+    );
+}
+
+export const storeOf = ({ config }: CliContext): BankStore => new FileStore(config.store);

@@ -1,0 +1,33 @@
+import type { Manifest } from '../bank/index.js';
+import { table } from './table.js';
+
+/** What a person wants to know of a version at a glance. */
+export function describeBank(manifest: Manifest): string {
+  const { bank, version, createdAt, inputs, counts, parameters, gateResults, files } = manifest;
+  const megabytes = files.reduce((sum, f) => sum + f.bytes, 0) / 1e6;
+  const rejected = Object.entries(counts.rejected).map(([reason, n]) => `${n} ${reason}`);
+  return table(
+    ['bank', `${bank} version ${version}`],
+    [
+      ['created', createdAt],
+      [
+        'candidates',
+        `${counts.accepted} of ${counts.generated} seeds from ${inputs.seeds.first} (${rejected.join(', ')})`,
+      ],
+      ['generator', `${inputs.generator.name} (${inputs.generator.licence}), psi ${inputs.psi}`],
+      ['embedder', `${inputs.embedder.name} (${inputs.embedder.licence}), d ${inputs.embedder.dimension}`],
+      ['same-person ceiling', String(inputs.embedder.samePersonCeiling)],
+      ['operator', `${parameters.operator}, K ${parameters.neighbours}, λ ${parameters.lambda}`],
+      [
+        'engine',
+        [parameters.engine, ...Object.entries(parameters.index).map(([k, v]) => `${k} ${v}`)].join(', '),
+      ],
+      ['calibration', parameters.calibration.kind],
+      ...gateResults.map((g) => [
+        `gate ${g.gate}`,
+        `${g.value.toPrecision(3)} (limit ${g.limit}) ${g.passed ? 'passed' : 'FAILED'}`,
+      ]),
+      ['files', `${files.length}, ${megabytes.toFixed(1)} MB`],
+    ],
+  );
+}

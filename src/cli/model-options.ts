@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import type { FaceModels } from '../faces/index.js';
+import { findModel } from '../onnx/index.js';
+import type { Networks } from '../pipeline/index.js';
+import { type CliContext, modelFolders } from './context.js';
+
+/** Names of model cards, or paths of card files. */
+export interface FaceModelOptions {
+  readonly embedder: string;
+  readonly detector: string;
+  readonly landmarks: string;
+}
+export interface NetworkOptions extends FaceModelOptions {
+  readonly generator: string;
+}
+
+export const DEFAULT_GENERATOR = 'foilgan-64';
+
+/** Adds the options that name the networks which read photos. */
+export function withFaceModels(command: Command): Command {
+  return command
+    .option('--embedder <card>', 'model card of the embedder, by name or path', 'recogniser')
+    .option('--detector <card>', 'model card of the detector', 'detector')
+    .option('--landmarks <card>', 'model card of the landmark network', 'landmarks');
+}
+
+export async function faceModels(context: CliContext, options: FaceModelOptions): Promise<FaceModels> {
+  const folders = modelFolders(context);
+  const [embedder, detector, landmarks] = await Promise.all([
+    findModel(folders, options.embedder, 'embedder'),
+    findModel(folders, options.detector, 'detector'),
+    findModel(folders, options.landmarks, 'landmarks'),
+  ]);
+  return { embedder, detector, landmarks };
+}
+
+export async function networksOf(context: CliContext, options: NetworkOptions): Promise<Networks> {
+  const generator = await findModel(modelFolders(context), options.generator, 'generator');
+  return { ...(await faceModels(context, options)), generator };
+}

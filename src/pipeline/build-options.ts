@@ -1,0 +1,80 @@
+import { FoilbankError } from '../errors.js';
+import type { EmbedderCard, GeneratorCard } from '../onnx/index.js';
+import type { OperatorName } from '../scoring/index.js';
+import { MAX_SEED } from '../synthesis/index.js';
+
+export interface BuildOptions {
+  /** Accepted candidates wanted. 1..2,000,000; default 20,000. */
+  readonly size: number;
+  /** First latent seed. Default 0. */
+  readonly firstSeed: number;
+  /** Truncation. Default: the generator card's. */
+  readonly psi: number;
+  /** Seeds a part: what an interruption can lose at most. 1..8,192; default 512. */
+  readonly chunkSize: number;
+  /** Detector score that a face must reach. 0..1; default 0.5. */
+  readonly minimumScore: number;
+  /** Similarity to an accepted candidate above which a face is its near-duplicate. −1..1; default: the embedder's same-person ceiling. */
+  readonly duplicateCeiling: number;
+  /** Share of seeds that must become candidates; a build that stays below it gives up. 0..1; default 0.02. */
+  readonly minimumYield: number;
+  /** `auto` takes the one that is faster at this size and K. Default `auto`. */
+  readonly engine: 'auto' | 'exact' | 'hnsw';
+  /** Operator that the bank recommends. Default `standardise`. */
+  readonly operator: OperatorName;
+  /** K, size of a support set. Default: 2 % of `size`, from 16 to 1,024. */
+  readonly neighbours: number;
+  /** λ of `shift`. 0..4; default 1. */
+  readonly lambda: number;
+}
+
+/** Fills in the defaults and checks every range. @throws FoilbankError FB_OPTION_INVALID */
+export function resolveBuildOptions(
+  options: Partial<BuildOptions>,
+  generator: GeneratorCard,
+  embedder: EmbedderCard,
+): BuildOptions {
+  const size = options.size ?? 20_000;
+  const resolved: BuildOptions = {
+    size,
+    firstSeed: 0,
+    psi: generator.psi.default,
+    chunkSize: 512,
+    minimumScore: 0.5,
+    duplicateCeiling: embedder.samePersonCeiling,
+    minimumYield: 0.02,
+    engine: 'auto',
+    operator: 'standardise',
+    neighbours: Math.min(size, Math.max(16, Math.min(1024, Math.round(size / 50)))),
+    lambda: 1,
+    ...options,
+  };
+  whole('size', resolved.size, 1, 2_000_000);
+  whole('firstSeed', resolved.firstSeed, 0, MAX_SEED - 1e9);
+  whole('chunkSize', resolved.chunkSize, 1, 8192);
+  whole('neighbours', resolved.neighbours, 1, resolved.size);
+  real('psi', resolved.psi, generator.psi.min, generator.psi.max);
+  real('minimumScore', resolved.minimumScore, 0, 1);
+  real('duplicateCeiling', resolved.duplicateCeiling, -1, 1);
+  real('minimumYield', resolved.minimumYield, 0, 1);
+  real('lambda', resolved.lambda, 0, 4);
+  return Object.freeze(resolved);
+}
+
+function whole(option: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      option,
+      value,
+      expected: `a whole number from ${min} to ${max}`,
+    });
+}
+
+function real(option: string, value: number, min: number, max: number): void {
+  if (!(value >= min && value <= max))
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      option,
+      value,
+      expected: `a number from ${min} to ${max}`,
+    });
+}

@@ -1,0 +1,45 @@
+import type { DiscrepancyEstimate, VirtualEstimator } from '../discrepancy/index.js';
+import {
+  type AlignedScore,
+  alignScore,
+  type Discrepancy,
+  discrepancyAt,
+  type OperatorSettings,
+} from '../scoring/index.js';
+import { UnitMatrix } from '../vectors/index.js';
+
+/** An aligned similarity and everything that made it. */
+export interface Comparison extends AlignedScore {
+  readonly estimator: string;
+  readonly k: number;
+  /** Of both faces, in the order given. */
+  readonly discrepancies: readonly [Discrepancy, Discrepancy];
+}
+
+/**
+ * Compares pairs of embeddings.
+ *
+ * @param embeddings [m, d]
+ * @param pairs rows of `embeddings`
+ * @throws FoilbankError FB_EMBEDDING_LENGTH, FB_SUPPORT_EMPTY
+ */
+export async function comparePairs(
+  estimator: VirtualEstimator,
+  embeddings: UnitMatrix,
+  pairs: readonly (readonly [number, number])[],
+  settings: OperatorSettings,
+): Promise<Comparison[]> {
+  const estimate: DiscrepancyEstimate = await estimator.estimate(embeddings);
+  return pairs.map(([a, b]) => {
+    const discrepancies = [discrepancyAt(estimate, a), discrepancyAt(estimate, b)] as const;
+    const score = alignScore(settings, embeddings.similarity(a, embeddings, b), ...discrepancies);
+    return { ...score, estimator: estimate.estimator, k: estimate.k, discrepancies };
+  });
+}
+
+/** Rows as one matrix. */
+export const matrixOf = (rows: readonly Float32Array[], dimension: number): UnitMatrix =>
+  UnitMatrix.concat(
+    rows.map((row) => UnitMatrix.adopt(row, dimension)),
+    dimension,
+  );

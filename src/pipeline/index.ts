@@ -1,0 +1,11 @@
+export { type BuildRequest, type BuildResult, buildBank } from './build-bank.js';
+export { type BuildOptions, resolveBuildOptions } from './build-options.js';
+export { CandidateMaker, type MadeFaces, type Networks } from './candidate-maker.js';
+export { type Comparison, comparePairs, matrixOf } from './compare.js';
+export { type Foil, foilSheet } from './foil-sheet.js';
+export { openSupport, type Support } from './open-support.js';
+export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
+export { type Progress, RateMeter } from './progress.js';
+export { leftToRight, readFace } from './read-face.js';
+export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
+export { verifyModel } from './verify-model.js';
