@@ -3,6 +3,7 @@ import json
 import os
 import pickle
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -27,7 +28,7 @@ class Imports(unittest.TestCase):
 
     def command(self, *arguments, script='import_stylegan.py'):
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
-        return subprocess.run(['/usr/bin/python3', TRAINING / script, *map(str, arguments)], capture_output=True, text=True,
+        return subprocess.run([sys.executable, TRAINING / script, *map(str, arguments)], capture_output=True, text=True,
                               cwd=self.folder, env=environment, timeout=60)
 
     def imported(self, *arguments, **options):
