@@ -28,6 +28,7 @@ const { values: options } = parseArgs({
     'ef-construction': { type: 'string', default: '200' },
     recall: { type: 'string', default: '0.95' },
     seconds: { type: 'string', default: '1' },
+    threads: { type: 'string', default: '1' },
     /** JSON lines; trials that are in it already are not repeated. */
     results: { type: 'string', default: 'out/bench/index.jsonl' },
     /** Where the report goes besides the screen. */
@@ -50,7 +51,7 @@ const measured: Measured[] = [];
 for (const trial of trials()) measured.push(earlier(trial) ?? (await run(trial)));
 const report = indexReport(
   measured,
-  `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores`,
+  `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, ${options.threads} of them for each engine`,
 );
 console.log(report);
 if (options.write) writeFileSync(options.write, report);
@@ -85,7 +86,7 @@ async function run(trial: Measured['trial']): Promise<Measured> {
   try {
     const whole = {
       ...trial,
-      threads: availableParallelism(),
+      threads: Number(options.threads),
       seconds: Number(options.seconds),
       file: join(folder, 'index'),
     };

@@ -6,7 +6,7 @@ export interface BunchedOptions {
   readonly seed: number;
   /** Mean cosine of two vectors. dlib-type embeddings of different people: about 0.84. */
   readonly cosine?: number;
-  /** The variance along axis i falls as exp(-i/decay). */
+  /** The variance along axis i falls as exp(-i/decay); 13 gives the participation ratio of LFW embeddings, 26. */
   readonly decay?: number;
 }
 
@@ -15,7 +15,7 @@ export interface BunchedOptions {
  * seeds share the mean and the axes, so that matrices of different seeds can be candidates and queries of one another.
  */
 export function bunchedVectors(options: BunchedOptions): UnitMatrix {
-  const { rows, dimension, seed, cosine = 0.84, decay = 20 } = options;
+  const { rows, dimension, seed, cosine = 0.84, decay = 13 } = options;
   const common = gaussian(1);
   const mean = Float64Array.from({ length: dimension }, common);
   const meanLength = Math.hypot(...mean);
