@@ -1,7 +1,7 @@
 import type { Built, Searched, SearchRow, Trial } from './index-trial.js';
 
 export interface Measured {
-  readonly trial: Omit<Trial, 'threads' | 'seconds' | 'file' | 'step'>;
+  readonly trial: Omit<Trial, 'seconds' | 'file' | 'step'>;
   readonly built?: Built | undefined;
   readonly searched: Searched;
 }
@@ -33,7 +33,9 @@ export function indexReport(measured: readonly Measured[], machine: string): str
 }
 
 function ofSize(measured: readonly Measured[], size: number): string {
-  const here = measured.filter((m) => m.trial.candidates === size);
+  const here = measured
+    .filter((m) => m.trial.candidates === size)
+    .sort((a, b) => label(a.trial).localeCompare(label(b.trial)));
   const ks = [...new Set(here.flatMap((m) => m.trial.ks))].sort((a, b) => a - b);
   return [
     `## ${size.toLocaleString('en')} candidates\n`,
@@ -70,7 +72,8 @@ function cells(row: SearchRow): string[] {
 }
 
 function label(trial: Measured['trial']): string {
-  return trial.connections ? `${trial.engine} M=${trial.connections}` : trial.engine;
+  const parameters = trial.connections ? ` M=${trial.connections}` : '';
+  return `${trial.engine}${parameters}${trial.threads > 1 ? `, ${trial.threads} threads` : ''}`;
 }
 
 function round(value: number): string {
