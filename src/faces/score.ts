@@ -23,8 +23,12 @@ export interface Framing {
   readonly fill: 'black' | 'edge';
 }
 
-/** The cheapest of the framings that find most of the real crops of `lfw-dev` (bench/framings.ts has the table). */
-export const FRAMING: Framing = Object.freeze({ tiles: 2, border: 0.25, fill: 'edge' });
+/**
+ * Of real photos cropped to the face 99.5 % score 0.5 or more in this framing, which is as many as in any other and the
+ * cheapest of those; of the same photos cut into shuffled pieces 4 %. A whole image a pass finds 22 % without a border
+ * and 72 % with a quarter (`bench/framings.ts` prints the table). The detector's anchors decide: faces of 60 to 70 of its pixels suit it.
+ */
+export const FRAMING: Framing = Object.freeze({ tiles: 6, border: 0.15, fill: 'edge' });
 
 /**
  * Detector scores of images that hold one face each, such as generated ones: a mosaic of them is looked at in one pass, which costs a
