@@ -179,6 +179,16 @@ describe('the inter-class rule, exactly', () => {
     expect(bare.every((s) => s.rows.length === 0)).toBe(true);
   });
 
+  it('gives queries that are searched in several groups what it gives each one', async () => {
+    const search = new SupportSearch({ engine: exact, exact, identities, samePersonCeiling: 0.95 });
+    const copies = 100;
+    const many = UnitMatrix.concat(Array<UnitMatrix>(copies).fill(queries), DIMENSION);
+    const alone = await search.find(queries, { k: ROWS - 40, exclude: { rows: [5] } });
+    const together = await search.find(many, { k: ROWS - 40, exclude: { rows: [5] } });
+    expect(together).toHaveLength(copies * queries.rows);
+    for (const q of [0, 29, 1500, 2999]) expect(together[q]!.rows).toEqual(alone[q % queries.rows]!.rows);
+  });
+
   it('excludes nobody by an unknown label', async () => {
     const search = new SupportSearch({ engine: exact, exact, identities, samePersonCeiling: 1 });
     const [found] = await search.find(queries.slice(0, 1), { k: 4, exclude: { identities: ['nobody'] } });
