@@ -1,0 +1,50 @@
+"""Trains the default generator in three stages, on one CPU core:
+
+    /usr/bin/python3 training/foilgan_train.py distil --data FOLDER --run training/runs/NAME --images 400000
+    /usr/bin/python3 training/foilgan_train.py map --run training/runs/NAME --cpu-seconds 600
+    /usr/bin/python3 training/foilgan_train.py polish --data FOLDER --from training/runs/NAME --run training/runs/NAME-polish --images 100000
+
+`distil` regresses the sampler's choices -> image on rendered samples, `map` fits the mapping network z -> w on unlimited latents,
+`polish` goes on end to end with the same pairs, a discriminator and feature matching. `distil` and `polish` stop at --images (the
+learning rate falls over the last part) or when killed; the same command resumes from the last checkpoint. RUN/generator.pt is
+what export.py reads.
+"""
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+from pathlib import Path
+
+from foilgan.distil import distil
+from foilgan.mapping import fit_run
+from foilgan.polish import polish
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    stages = parser.add_subparsers(dest="stage", required=True)
+    for name, stage in (("distil", distil), ("map", fit_run), ("polish", polish)):
+        command = stages.add_parser(name)
+        command.set_defaults(run_stage=stage)
+        command.add_argument("--run", type=Path, required=True, help="folder of checkpoints, sheets and log.jsonl")
+        command.add_argument("--size", type=int, default=64, choices=(64, 128))
+        command.add_argument("--seed", type=int, default=0)
+        if name == "map":
+            command.add_argument("--cpu-seconds", type=float, default=600)
+            continue
+        command.add_argument("--data", type=Path, required=True, help="folder that `python3 -m foilgan.data` filled")
+        command.add_argument("--images", type=int, required=True, help="stop after so many images seen")
+        command.add_argument("--save-every", type=float, default=150, help="CPU seconds between checkpoints")
+        if name == "polish":
+            command.add_argument("--from", dest="source", type=Path, required=True, help="the run that `distil` and `map` finished")
+            command.add_argument("--adversarial", type=float, default=0.05, help="weight of the adversarial loss; 0 for pairs alone")
+    options = parser.parse_args()
+    options.run_stage(options)
+
+
+if __name__ == "__main__":
+    main()
