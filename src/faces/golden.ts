@@ -54,7 +54,7 @@ export function goldenLandmarks(): Point[] {
   return meanLandmarks().map((point, i) => apply(place, widened(point, i)));
 }
 
-type FaceModel = Model<DetectorCard> | Model<LandmarksCard> | Model<EmbedderCard>;
+type FaceModel = Model<DetectorCard | LandmarksCard | EmbedderCard>;
 
 /**
  * What a network makes of `pattern-1`: detector and landmark network see the whole picture, an embedder the chip that its template
@@ -69,7 +69,7 @@ export async function goldenOutputs(
   const photo = goldenPattern();
   const { card } = model;
   if (card.kind === 'embedder') {
-    const embedder = await Embedder.open(pool, model as Model<EmbedderCard>);
+    const embedder = await Embedder.open(pool, { card, graph: model.graph });
     const chips = await PhotoChips.open(pool, card.input);
     const chip = await chips.cut(photo, alignment(goldenLandmarks(), card.align.template)!);
     const raw = await embedder.raw(chip);

@@ -9,8 +9,8 @@ import { decodePhoto, type Photo } from '../../../src/faces/photo.js';
 import { temporaryFolder } from '../../support/networks.js';
 
 const [WIDTH, HEIGHT] = [48, 32];
-const COLOURS = { red: [230, 30, 20], green: [20, 220, 30], blue: [20, 30, 230], yellow: [230, 220, 20] };
-/** Four flat quarters. Which way up a photo is shows in its corners. */
+const COLOURS = { red: [230, 30, 20], green: [40, 150, 70], blue: [20, 30, 230], yellow: [230, 220, 20] };
+/** Four flat quarters, in colours that CMYK has too. Which way up a photo is shows in its corners. */
 const quarters = Buffer.from(
   Array.from({ length: WIDTH * HEIGHT }, (_, i) => {
     const [right, lower] = [i % WIDTH >= WIDTH / 2, i >= (WIDTH * HEIGHT) / 2];
