@@ -124,7 +124,10 @@ export class InferencePool {
     };
   }
 
-  /** Stops the threads. Tasks not yet finished are rejected. */
+  /**
+   * Stops the threads. Waiting runs are rejected; those under way are let finish first, since a thread that is torn out of
+   * native code takes the whole process with it.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     for (const task of this.#waiting.splice(0))
@@ -165,10 +168,26 @@ function buffersOf(tensors: Tensors): ArrayBuffer[] {
   return [...new Set(buffers)].filter((b) => b instanceof ArrayBuffer);
 }
 
+interface Question {
+  readonly settled: Promise<TaskResult>;
+  resolve(result: TaskResult): void;
+  reject(error: Error): void;
+}
+
+/** `Promise.withResolvers`, which Node 20 does not have. */
+function withResolvers() {
+  let resolve!: Question['resolve'];
+  let reject!: Question['reject'];
+  const promise = new Promise<TaskResult>((...both) => {
+    [resolve, reject] = both;
+  });
+  return { promise, resolve, reject };
+}
+
 /** One worker thread and the questions it has not answered yet. */
 class PooledThread {
   readonly #worker: Worker;
-  readonly #asked = new Map<number, { resolve(r: TaskResult): void; reject(e: Error): void }>();
+  readonly #asked = new Map<number, Question>();
   readonly #onIdle: () => void;
   /** Set once the thread is gone; it never comes back. */
   death: FoilbankError | undefined;
@@ -190,18 +209,19 @@ class PooledThread {
 
   ask(message: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<TaskResult> {
     if (this.death) return Promise.reject(this.death);
-    return new Promise((resolve, reject) => {
-      this.#worker.ref();
-      this.#asked.set(message.task, { resolve, reject });
-      try {
-        this.#worker.postMessage(message, transfer);
-      } catch (error) {
-        this.#settle(message.task)?.reject(error as Error);
-      }
-    });
+    const { promise: settled, resolve, reject } = withResolvers();
+    this.#worker.ref();
+    this.#asked.set(message.task, { settled, resolve, reject });
+    try {
+      this.#worker.postMessage(message, transfer);
+    } catch (error) {
+      this.#settle(message.task)?.reject(error as Error);
+    }
+    return settled;
   }
 
   async stop(): Promise<void> {
+    await Promise.allSettled([...this.#asked.values()].map(({ settled }) => settled));
     await this.#worker.terminate();
   }
 

@@ -34,7 +34,7 @@ export interface Gathering {
 }
 
 /** Seeds after which a build that accepts too few gives up. */
-const PATIENCE = 2048;
+const PATIENCE = 128;
 
 /**
  * Generates chunk after chunk, and takes up those that an earlier run left, until `size` candidates pass the gates. The

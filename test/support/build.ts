@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
 
-/** Worker threads run compiled JavaScript, so the suite compiles first (types are checked by `make lint`). */
+/** Worker threads and the command line run compiled JavaScript, so the suite compiles first (`make lint` checks the types). */
 export function setup(): void {
   execFileSync('npm', ['run', '--silent', 'build:fast'], { stdio: 'inherit' });
+  execFileSync('node', ['dist/src/cli/main.js', 'models', 'prepare'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
 }

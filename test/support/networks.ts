@@ -1,0 +1,31 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { resolveConfig } from '../../src/config.js';
+import { findModel, type ModelFolders } from '../../src/onnx/index.js';
+import type { Networks } from '../../src/pipeline/index.js';
+import { tinyArcFace, tinyArcFaceCard, tinyGenerator, tinyGeneratorCard, writeModel } from './tiny-models.js';
+
+/** The folders of the shipped cards, with graphs prepared before the suite began. */
+export const shippedFolders = (): ModelFolders => {
+  const { cards, cache } = resolveConfig({});
+  return { cards, cache };
+};
+
+export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'foilbank-test-'));
+
+/** A brought-along generator and a brought-along 512-d ArcFace in `folder`, beside the shipped detector and landmark network. */
+export async function tinyNetworks(
+  folder: string,
+  change: { readonly generator?: object; readonly embedder?: object } = {},
+): Promise<Networks> {
+  const shipped = shippedFolders();
+  const generator = await writeModel(folder, tinyGenerator(), { ...tinyGeneratorCard, ...change.generator });
+  const embedder = await writeModel(folder, tinyArcFace(), { ...tinyArcFaceCard, ...change.embedder });
+  return {
+    generator: await findModel(shipped, generator, 'generator'),
+    embedder: await findModel(shipped, embedder, 'embedder'),
+    detector: await findModel(shipped, 'detector', 'detector'),
+    landmarks: await findModel(shipped, 'landmarks', 'landmarks'),
+  };
+}
