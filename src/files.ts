@@ -11,7 +11,8 @@ export async function writeWhole(file: string, bytes: Uint8Array | string): Prom
     await writeFile(temporary, bytes);
     await rename(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // What keeps it from being removed is what kept it from being written.
+    await rm(temporary, { force: true }).catch(() => {});
     throw new FoilbankError('FB_FILE_UNWRITABLE', { file, reason: reasonOf(error) }, { cause: error });
   }
 }

@@ -10,18 +10,22 @@ const controller = new AbortController();
 let asked = false;
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.on(name, () => {
-    if (asked) process.exit(130);
+    // Not process.exit: it would tear threads out of native code, which ends in a core dump.
+    if (asked) process.kill(process.pid, 'SIGKILL');
     asked = true;
     process.stderr.write('\nstopping at the next safe point; once more stops at once\n');
     controller.abort(new FoilbankError('FB_CANCELLED', { what: 'by signal' }));
   });
-// A reader that went away (`foilbank … | head`) is no failure.
+// A reader that went away (`foilbank … | head`) is no failure: nobody wants the rest.
+let unread = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  unread = true;
+  controller.abort(new FoilbankError('FB_CANCELLED', { what: 'the reader went away' }));
 });
 
 function exitCodeOf(error: unknown): number {
+  if (unread) return 0;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof Reported) return error.exitCode;
   const json = process.argv.includes('--json');

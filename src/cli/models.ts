@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import pc from 'picocolors';
 import { FoilbankError } from '../errors.js';
 import { checkModelFile, listModels, type Model, prepareModel } from '../onnx/index.js';
-import { verifyModel } from '../pipeline/index.js';
+import { goldenOf, verifyModel } from '../pipeline/index.js';
 import { type CliContext, type ContextOf, modelFolders, print, printJson, say, withPool } from './context.js';
 import { Reported } from './reported.js';
 import { table } from './table.js';
@@ -37,7 +37,18 @@ export function modelsCommand(context: ContextOf): Command {
     .action(async (names: string[], options: { json?: boolean }, command: Command) =>
       verify(context(command), names, options.json ?? false),
     );
+  models
+    .command('golden')
+    .argument('<card>', 'name of a card, or path of a card file')
+    .description("print the card's golden field as the network gives it now, to be pasted into the card")
+    .addHelpText('after', '\nPaste it only once the network was proved right by other means.')
+    .action(async (name: string, _: object, command: Command) => golden(context(command), name));
   return models;
+}
+
+async function golden(context: CliContext, name: string): Promise<void> {
+  const field = await withPool(context, (pool) => goldenOf(pool, modelFolders(context), name));
+  print(JSON.stringify({ golden: field }, null, 2));
 }
 
 const summary = ({ card, graph }: Model) => {

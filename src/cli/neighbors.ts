@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { writeWhole } from '../files.js';
 import type { InferencePool } from '../onnx/index.js';
 import { foilSheet, openSupport, type Support } from '../pipeline/index.js';
@@ -43,7 +43,7 @@ Examples:
   return withFaceModels(withBank(command)).action(
     async (photo: string | undefined, options: NeighborsOptions, self: Command) => {
       if ((photo === undefined) === (options.embedding === undefined))
-        throw new InvalidArgumentError('Give a photo or --embedding FILE, one of the two.');
+        self.error('error: give a photo or --embedding FILE, one of the two');
       await neighbors(context(self), photo, options);
     },
   );

@@ -8,4 +8,4 @@ export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
 export { type Progress, RateMeter } from './progress.js';
 export { leftToRight, readFace } from './read-face.js';
 export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
-export { verifyModel } from './verify-model.js';
+export { goldenOf, verifyModel } from './verify-model.js';
