@@ -1,18 +1,9 @@
 import { MultiBar, Presets } from 'cli-progress';
+import type { Progress } from '../pipeline/index.js';
 import { printJson } from './context.js';
 
-/** A step of long work, as the pipeline reports it. */
-export interface ProgressEvent {
-  readonly done: number;
-  readonly total: number;
-  /** Things a second over the last stretch. */
-  readonly rate: number;
-  /** Seconds left at that rate. */
-  readonly eta: number;
-}
-
 export interface ProgressView {
-  update(event: ProgressEvent, note?: string): void;
+  update(event: Progress, note?: string): void;
   stop(): void;
 }
 

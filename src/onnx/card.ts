@@ -50,7 +50,7 @@ const patternGolden = z.strictObject({
   tolerance: z.number().positive().max(1),
 });
 
-export const TEMPLATES = ['dlib68-150', 'arcface5-112'] as const;
+const TEMPLATES = ['dlib68-150', 'arcface5-112'] as const;
 const template = z.enum(TEMPLATES);
 
 const detectorCard = z.strictObject({

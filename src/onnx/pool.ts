@@ -66,6 +66,7 @@ export class InferencePool {
   #nextTask = 0;
   #nextNetwork = 0;
   #closed = false;
+  #milliseconds = 0;
 
   constructor(options: Partial<PoolOptions> = {}) {
     const { threads, intraOpNumThreads } = resolvePoolOptions(options);
@@ -74,6 +75,11 @@ export class InferencePool {
       { length: threads },
       () => new PooledThread(intraOpNumThreads, () => this.#dispatch()),
     );
+  }
+
+  /** Milliseconds inside `session.run` of all networks, summed over threads. */
+  get milliseconds(): number {
+    return this.#milliseconds;
   }
 
   /** Opens the graph on every thread. @throws FoilbankError FB_MODEL_LOAD_FAILED */
@@ -108,6 +114,7 @@ export class InferencePool {
           if (result.kind !== 'ran') throw new TypeError('a thread answered run with something else');
           spent.milliseconds += result.milliseconds;
           spent.runs += 1;
+          this.#milliseconds += result.milliseconds;
           return result.outputs;
         } catch (error) {
           if (error instanceof FoilbankError) throw error;
