@@ -54,7 +54,7 @@ describe('docs', () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
     const makefile = await readFile(new URL('../../Makefile', import.meta.url), 'utf8');
     const targets = new Set([...makefile.matchAll(/^([a-z0-9-]+):/gm)].map((m) => m[1]));
-    const named = [...readme.matchAll(/`?make ([a-z0-9-]+)/g)].map((m) => m[1]);
+    const named = [...readme.matchAll(/(?:^|`)make ([a-z0-9-]+)/gm)].map((m) => m[1]);
     expect(named.length).toBeGreaterThan(1);
     expect(named.filter((name) => !targets.has(name))).toEqual([]);
   });
