@@ -97,6 +97,9 @@ export interface CandidateFile {
 }
 
 /**
+ * Only for bytes whose hash was checked: the Arrow library trusts the counts inside a file, and damaged ones make it run
+ * on for ever.
+ *
  * @param file its name, for messages
  * @throws FoilbankError FB_BANK_CORRUPT
  */
@@ -117,7 +120,9 @@ export function decodeCandidates(bytes: Uint8Array, file: string): CandidateFile
     const reader = RecordBatchReader.from(bytes);
     const { schema } = reader.open();
     const dimension = dimensionOf(schema);
-    opened = { batches: [...reader], dimension, metadata: Object.fromEntries(schema.metadata) };
+    // A file without rows is read as one batch of none.
+    const batches = [...reader].filter((batch) => batch.numRows > 0);
+    opened = { batches, dimension, metadata: Object.fromEntries(schema.metadata) };
   } catch (error) {
     throw corrupt(reasonOf(error), error);
   }

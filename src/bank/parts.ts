@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { FoilbankError } from '../errors.js';
 import { decodeCandidates, encodeCandidates } from './arrow.js';
@@ -38,7 +37,8 @@ export interface Part {
 
 /**
  * The parts of an unfinished build, one file a seed range, in a folder named by the recipe's hash. A file's name says
- * all that produced it, so a part that is there need not be made again, whoever made it.
+ * all that produced it, so a part that is there need not be made again, whoever made it. Its seal, a file with its hash,
+ * is written after it: a part without one was not finished.
  */
 export class PartFolder {
   readonly #store: BankStore;
@@ -69,17 +69,17 @@ export class PartFolder {
         field: 'candidates',
         reason,
       });
-    await this.#store.write(this.key(range), encodePart(part));
+    const key = this.key(range);
+    const bytes = encodePart(part);
+    await this.#store.write(key, bytes);
+    await this.#store.write(sealKey(key), Buffer.from(sealOf(key, bytes)));
   }
 
   /** @returns undefined when the part is not there or is damaged: either way it must be made */
   async load(range: SeedRange): Promise<Part | undefined> {
-    const key = this.key(range);
-    const bytes = await readWhole(this.#store, key);
-    if (!bytes) return undefined;
     try {
-      const part = await decodePart(bytes, key);
-      return faultOfRange(part, range, this.#dimension) ? undefined : part;
+      const part = await readPart(this.#store, this.key(range));
+      return part && !faultOfRange(part, range, this.#dimension) ? part : undefined;
     } catch (error) {
       if (error instanceof FoilbankError && error.code === 'FB_BANK_CORRUPT') return undefined;
       throw error;
@@ -109,36 +109,32 @@ function faultOfRange(
 const rejections = z.record(z.string(), z.int().min(0));
 
 function encodePart({ candidates, rejected }: Part): Uint8Array {
-  const text = canonicalJson(rejected);
-  return encodeCandidates(candidates, {
-    'foilbank.rejected': text,
-    'foilbank.sha256': contentSha256(candidates, text),
-  });
+  return encodeCandidates(candidates, { 'foilbank.rejected': canonicalJson(rejected) });
 }
 
 /**
- * A part has no manifest that knows its hash. Instead it carries one over its content, and its bytes must be those that
- * writing it again would give: together they find any damage.
+ * The part under a key, once its bytes are those that its seal was written for.
  *
+ * @returns undefined when it is not there, or its seal is not
  * @throws FoilbankError FB_BANK_CORRUPT
  */
-export async function decodePart(bytes: Uint8Array, file: string): Promise<Part> {
-  const corrupt = (reason: string) => new FoilbankError('FB_BANK_CORRUPT', { file, reason });
-  const decoded = decodeCandidates(bytes, file);
+export async function readPart(store: BankStore, key: string): Promise<Part | undefined> {
+  const [bytes, seal] = await Promise.all([readWhole(store, key), readWhole(store, sealKey(key))]);
+  if (!bytes || !seal) return undefined;
+  const corrupt = (reason: string) => new FoilbankError('FB_BANK_CORRUPT', { file: key, reason });
+  if (Buffer.from(seal).toString('latin1') !== sealOf(key, bytes))
+    throw corrupt('it does not hash to what its seal says');
+  const decoded = decodeCandidates(bytes, key);
   const candidates = emptyTable(decoded.rows, decoded.dimension);
   await decoded.copyInto(candidates, 0);
-  const { 'foilbank.rejected': text = '', 'foilbank.sha256': sha256 } = decoded.metadata;
-  if (sha256 !== contentSha256(candidates, text)) throw corrupt('its content is not what was written');
-  if (Buffer.compare(encodeCandidates(candidates, decoded.metadata), bytes) !== 0)
-    throw corrupt('its framing is not what was written');
-  const rejected = rejections.safeParse(JSON.parse(text));
-  if (!rejected.success) throw corrupt('its rejections are not counts');
+  const rejected = rejections.safeParse(JSON.parse(decoded.metadata['foilbank.rejected'] ?? 'null'));
+  if (!rejected.success) throw corrupt('it does not say how many seeds were turned away');
   return { candidates, rejected: rejected.data };
 }
 
-function contentSha256(table: CandidateTable, rejected: string): string {
-  const hash = createHash('sha256').update(rejected);
-  for (const { buffer, byteOffset, byteLength } of [table.seeds, table.psi, table.scores, table.embeddings])
-    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
-  return hash.digest('hex');
+const sealKey = (key: string): string => `${key}.sha256`;
+
+/** A line as `sha256sum --check` reads it. */
+function sealOf(key: string, bytes: Uint8Array): string {
+  return `${sha256Of(bytes)}  ${key.slice(key.lastIndexOf('/') + 1)}\n`;
 }

@@ -1,9 +1,9 @@
 import { FoilbankError } from '../errors.js';
-import { checkObject, readWhole } from './hashing.js';
+import { checkObject } from './hashing.js';
 import { type Layout, layoutOf } from './layout.js';
 import type { Manifest } from './manifest.js';
 import { candidateFiles, findPublication, readCandidates, readManifest } from './open.js';
-import { decodePart } from './parts.js';
+import { readPart } from './parts.js';
 import { currentPublication, type Publication, publicationLog } from './publication.js';
 import type { BankStore } from './store.js';
 
@@ -100,10 +100,7 @@ class Check {
     for (const { key, bytes } of await this.store.list(this.layout.parts)) {
       this.files += 1;
       this.bytes += bytes;
-      await this.attempt(async () => {
-        const whole = await readWhole(this.store, key);
-        if (whole) await decodePart(whole, key);
-      });
+      if (key.endsWith('.arrow')) await this.attempt(() => readPart(this.store, key));
     }
   }
 }
