@@ -46,15 +46,12 @@ export class PhotoChips {
     const window = sampledWindow(photo, toPhoto, this.input, block);
     const size = { width: window.width / block, height: window.height / block };
     const network = block === 1 ? this.fine : this.coarse;
-    const { chips } = await network.run(
-      {
-        photo: photoTensor(photo),
-        ...windowFeeds(window),
-        grid: gridOf(shrunk(toPhoto, window, block), size),
-        ...(block === 1 ? {} : { blocks: int64([size.height, block, size.width, block, 3]) }),
-      },
-      { priority: 4 },
-    );
+    const { chips } = await network.run({
+      photo: photoTensor(photo),
+      ...windowFeeds(window),
+      grid: gridOf(shrunk(toPhoto, window, block), size),
+      ...(block === 1 ? {} : { blocks: int64([size.height, block, size.width, block, 3]) }),
+    });
     return chips!;
   }
 }
@@ -64,7 +61,7 @@ function chipGraph(input: ImageInput, shrink: boolean): Uint8Array {
   const window = photoWindow(g);
   const pixels = shrink ? blockMeans(g, window) : g.cast(window, 'float32');
   const planes = g.node('Unsqueeze', [g.node('Transpose', [pixels], { perm: [2, 0, 1] }), g.ints([0])]);
-  const rgb = sampled(g, planes, g.input('grid', 'float32', ['N', 3, 2]), input);
+  const rgb = sampled(g, planes, g.input('grid', 'float32', [1, 3, 2]), input);
   g.output('chips', asCardWants(g, rgb, input), 'float32', inputShape(input, 1));
   return g.build();
 }

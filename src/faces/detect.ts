@@ -55,7 +55,7 @@ export class FaceDetector {
     const size = card.input.width;
     const square = paddedSquare(photo, border);
     const { image } = await this.square.run(planSquare(photo, square, size));
-    const result = await this.network.run({ [card.input.name]: image! }, { transfer: true, priority: 1 });
+    const result = await this.network.run({ [card.input.name]: image! }, { transfer: true });
     const [boxes, scores] = [floatsOf(result, card.outputs.boxes), floatsOf(result, card.outputs.scores)];
     const faces: Detection[] = [];
     for (const [i, score] of scores.entries())

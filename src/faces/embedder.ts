@@ -75,7 +75,7 @@ export class Embedder {
     const each = chips.data.length / count;
     const run = async (data: Float32Array): Promise<Float32Array> => {
       const feed = { type: 'float32', dims: inputShape(card.input, batch), data } as const;
-      const result = await network.run({ [card.input.name]: feed }, { transfer: true, priority: 5 });
+      const result = await network.run({ [card.input.name]: feed }, { transfer: true });
       return floatsOf(result, card.output.name);
     };
     if (count === batch) return run(chips.data);

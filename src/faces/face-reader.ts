@@ -103,7 +103,7 @@ export class FaceReader {
     options: ReadOptions = {},
   ): AsyncGenerator<FaceResult> {
     minScoreOf(options);
-    return inOrder(paths, this.pool.threads * 2 + 2, async (photo): Promise<FaceResult> => {
+    return inOrder(paths, this.pool.threads * 2 + 6, async (photo): Promise<FaceResult> => {
       try {
         return { photo, face: await this.embedPhoto(photo, options) };
       } catch (error) {

@@ -47,10 +47,7 @@ export class ImageChips {
   async cut(images: Float32Array): Promise<TensorData> {
     const { width, height } = this.format;
     const count = images.length / (3 * width * height);
-    const { chips } = await this.network.run(
-      { images: float32(images, [count, 3, height, width]) },
-      { priority: 4 },
-    );
+    const { chips } = await this.network.run({ images: float32(images, [count, 3, height, width]) });
     return chips!;
   }
 }

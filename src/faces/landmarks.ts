@@ -41,10 +41,8 @@ export class LandmarkFinder {
     if (window.width < 1 || window.height < 1) throw new FoilbankError('FB_NO_FACE', { photo: photo.name });
     const side = Math.max(window.width, window.height);
     const [x, y] = [-Math.floor((side - window.width) / 2), -Math.floor((side - window.height) / 2)];
-    const { image } = await this.square.run(planSquare(photo, { window, x, y, side }, card.input.width), {
-      priority: 2,
-    });
-    const result = await this.network.run({ [card.input.name]: image! }, { transfer: true, priority: 3 });
+    const { image } = await this.square.run(planSquare(photo, { window, x, y, side }, card.input.width));
+    const result = await this.network.run({ [card.input.name]: image! }, { transfer: true });
     const shares = floatsOf(result, card.output);
     return Array.from({ length: POINTS }, (_, i) => ({
       x: window.x - (side - window.width) / 2 + shares[2 * i]! * side,

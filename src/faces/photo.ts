@@ -13,7 +13,7 @@ export interface Photo {
   readonly name: string;
   readonly width: number;
   readonly height: number;
-  /** RGB, 8 bits a channel, row after row: width × height × 3 bytes, in memory that inference threads read without a copy. */
+  /** RGB, 8 bits a channel, row after row: width × height × 3 bytes; a large photo's lie in shared memory. */
   readonly pixels: Uint8Array;
 }
 
@@ -127,8 +127,12 @@ const damaged = (photo: string, error: unknown) =>
     { cause: error },
   );
 
-/** A copy in shared memory, in steps that keep the event loop turning while a large photo is copied. */
+/** Below this size copying a photo to a thread costs less than having shared memory made for it. */
+const SHARED_FROM = 2 ** 18;
+
+/** A copy of a large photo in shared memory, in steps that keep the event loop turning meanwhile. */
 async function shared(data: Uint8Array): Promise<Uint8Array> {
+  if (data.length < SHARED_FROM) return data;
   const step = 8 * 2 ** 20;
   const copy = new Uint8Array(new SharedArrayBuffer(data.length));
   for (let at = 0; at < data.length; at += step) {

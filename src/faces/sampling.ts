@@ -55,27 +55,23 @@ export const windowFeeds = ({ x, y, width, height }: Box): Tensors => ({
  */
 export function squareGraph(input: ImageInput): Uint8Array {
   const g = new GraphBuilder('square');
-  const window = g.node('Reshape', [photoWindow(g), g.ints([0, -1])]);
-  const rows = interpolated(g, window, 'row', 0, [2, 'size', 1]);
-  const both = interpolated(g, g.node('Reshape', [rows, g.ints([0, -1, 3])]), 'column', 1, [2, 'size', 1]);
-  const planes = g.node('Unsqueeze', [g.node('Transpose', [both], { perm: [2, 0, 1] }), g.ints([0])]);
+  const pixels = g.node('Reshape', [photoWindow(g), g.ints([0, -1])]);
+  const rows = interpolated(g, pixels, 'row', 0, [input.height, 1]);
+  const triples = g.node('Reshape', [rows, g.ints([0, -1, 3])]);
+  const both = interpolated(g, triples, 'column', 1, [1, input.width * 3]);
+  const picture = g.node('Reshape', [both, g.ints([1, input.height, input.width, 3])]);
+  const planes = g.node('Transpose', [picture], { perm: [0, 3, 1, 2] });
   g.output('image', asCardWants(g, planes, input), 'float32', inputShape(input, 1));
   return g.build();
 }
 
-/** Along one axis: sample before · its weight + sample after · its weight. */
-function interpolated(
-  g: GraphBuilder,
-  x: Value,
-  axisName: string,
-  axis: number,
-  shape: readonly (number | string)[],
-): Value {
-  const taps = g.nodes('Split', [g.input(`${axisName}s`, 'int64', shape.slice(0, 2))], { axis: 0 }, 2);
-  const weights = g.nodes('Split', [g.input(`${axisName}Weights`, 'float32', shape)], { axis: 0 }, 2);
-  const terms = taps.map((tap, i) => {
-    const samples = g.node('Gather', [x, g.node('Squeeze', [tap, g.ints([0])])], { axis });
-    return g.node('Mul', [g.cast(samples, 'float32'), g.node('Squeeze', [weights[i]!, g.ints([0])])]);
+/** Along one axis: sample before · its weight + sample after · its weight, as a matrix with a row for each row of the picture. */
+function interpolated(g: GraphBuilder, x: Value, name: string, axis: number, weightShape: readonly number[]) {
+  const terms = ['Before', 'After'].map((side) => {
+    const samples = g.node('Gather', [x, g.input(name + side, 'int64', ['size'])], { axis });
+    // Flat rows: a product with a factor for each pixel of three channels is slow, with one for each value fast.
+    const flat = g.cast(g.node('Reshape', [samples, g.ints([0, -1])]), 'float32');
+    return g.node('Mul', [flat, g.input(`${name}${side}Weight`, 'float32', weightShape)]);
   });
   return g.node('Add', terms);
 }
@@ -91,39 +87,44 @@ export interface Square {
 }
 
 /** The inputs of `squareGraph` for one square and a network input `size` pixels wide and high. */
-export function planSquare(photo: Photo, square: Square, size: number): Tensors {
-  const { window, x, y, side } = square;
-  const rows = taps(window.height, y, side, size);
-  const columns = taps(window.width, x, side, size);
+export function planSquare(photo: Photo, { window, x, y, side }: Square, size: number): Tensors {
   return {
     photo: photoTensor(photo),
     ...windowFeeds(window),
-    rows: rows.indices,
-    rowWeights: rows.weights,
-    columns: columns.indices,
-    columnWeights: columns.weights,
+    ...taps('row', window.height, y, side, size, [size, 1]),
+    ...taps('column', window.width, x, side, size, [1, 3 * size]),
   };
 }
 
-function taps(extent: number, origin: number, side: number, size: number) {
-  const indices = new BigInt64Array(2 * size);
-  const weights = new Float32Array(2 * size);
+/** For each sample the pixels before and after it and their shares; a pixel outside the window has none. */
+function taps(
+  name: string,
+  extent: number,
+  origin: number,
+  side: number,
+  size: number,
+  weightShape: readonly [number, number],
+): Tensors {
+  const pixels = [new BigInt64Array(size), new BigInt64Array(size)] as const;
+  const length = weightShape[0] * weightShape[1];
+  const weights = [new Float32Array(length), new Float32Array(length)] as const;
+  const each = length / size;
   for (let i = 0; i < size; i++) {
     const position = (i * side) / size;
     const before = Math.floor(position);
-    const after = Math.min(before + 1, side - 1);
     const share = position - before;
-    for (const [k, sample, weight] of [
-      [i, before + origin, 1 - share],
-      [size + i, after + origin, share],
-    ] as const) {
-      const inside = sample >= 0 && sample < extent;
-      indices[k] = BigInt(inside ? sample : 0);
-      weights[k] = inside ? weight : 0;
+    for (const k of [0, 1] as const) {
+      const pixel = Math.min(before + k, side - 1) + origin;
+      if (pixel < 0 || pixel >= extent) continue;
+      pixels[k][i] = BigInt(pixel);
+      weights[k].fill(k === 0 ? 1 - share : share, i * each, (i + 1) * each);
     }
   }
+  const indices = (data: BigInt64Array) => ({ type: 'int64', dims: [size], data }) as const;
   return {
-    indices: { type: 'int64', dims: [2, size], data: indices } as const,
-    weights: float32(weights, [2, size, 1]),
+    [`${name}Before`]: indices(pixels[0]),
+    [`${name}After`]: indices(pixels[1]),
+    [`${name}BeforeWeight`]: float32(weights[0], weightShape),
+    [`${name}AfterWeight`]: float32(weights[1], weightShape),
   };
 }

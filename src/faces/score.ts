@@ -91,7 +91,7 @@ export class FaceScorer {
     const { card, format, framing } = this;
     const dims = [framing.tiles ** 2, 3, format.height, format.width];
     const { image } = await this.mosaic.run({ images: float32(tiles, dims) }, { transfer: true });
-    const result = await this.detector.run({ [card.input.name]: image! }, { transfer: true, priority: 1 });
+    const result = await this.detector.run({ [card.input.name]: image! }, { transfer: true });
     return bestOfTiles(
       floatsOf(result, card.outputs.boxes),
       floatsOf(result, card.outputs.scores),

@@ -27,12 +27,27 @@ export function gridOf([a, b, tx, c, d, ty]: Affine, { width, height }: Size): T
  * x·row0 + y·row1 + row2.
  */
 export function sampled(g: GraphBuilder, image: Value, grid: Value, { width, height }: Size): Value {
-  const rows = g.nodes('Split', [g.node('Unsqueeze', [grid, g.ints([1])])], { axis: 2 }, 3);
-  const [alongX, alongY, origin] = rows as [Value, Value, Value];
   const count = (n: number) => Float32Array.from({ length: n }, (_, i) => i);
-  const down = g.node('Add', [g.node('Mul', [g.floats(count(height), [1, height, 1, 1]), alongY]), origin]);
-  const across = g.node('Mul', [g.floats(count(width), [1, 1, width, 1]), alongX]);
-  return g.node('GridSample', [image, g.node('Add', [across, down])], {
+  const [alongX, alongY, origin] = g.nodes('Split', [grid], { axis: 1 }, 3) as [Value, Value, Value];
+  // Pairs (x, y) lie side by side, which adding along rows and columns does slowly: a product with a matrix of three rows does the same.
+  const across = g.node('Reshape', [
+    g.node('Mul', [g.floats(count(width), [width, 1]), g.node('Reshape', [alongX, g.ints([1, 2])])]),
+    g.ints([1, 2 * width]),
+  ]);
+  const pick = g.floats(
+    Float32Array.from({ length: 4 * width }, (_, i) => (i % 2 === Math.floor(i / (2 * width)) ? 1 : 0)),
+    [2, 2 * width],
+  );
+  const down = g.node('Add', [
+    g.node('Mul', [g.floats(count(height), [height, 1]), g.node('Reshape', [alongY, g.ints([1, 2])])]),
+    g.node('Reshape', [origin, g.ints([1, 2])]),
+  ]);
+  const ones = g.floats(new Float32Array(height).fill(1), [height, 1]);
+  const positions = g.node('MatMul', [
+    g.node('Concat', [down, ones], { axis: 1 }),
+    g.node('Concat', [pick, across], { axis: 0 }),
+  ]);
+  return g.node('GridSample', [image, g.node('Reshape', [positions, g.ints([1, height, width, 2])])], {
     mode: 'bilinear',
     padding_mode: 'zeros',
     align_corners: 0,
