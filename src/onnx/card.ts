@@ -154,13 +154,22 @@ export function parseCard(json: unknown, where: string): ModelCard {
 
 /** @throws FoilbankError FB_CARD_UNREADABLE, FB_CARD_INVALID */
 export async function readCard(file: string): Promise<ModelCard> {
-  let json: unknown;
+  return parseCard(await readJson(file), file);
+}
+
+/** As `readCard`, but undefined for JSON that does not call itself a model card, such as a manifest in the same folder. */
+export async function readIfCard(file: string): Promise<ModelCard | undefined> {
+  const json = await readJson(file);
+  const { schema } = (json ?? {}) as { schema?: unknown };
+  return String(schema).startsWith('foilbank.model-card/') ? parseCard(json, file) : undefined;
+}
+
+async function readJson(file: string): Promise<unknown> {
   try {
-    json = JSON.parse(await readFile(file, 'utf8'));
+    return JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
     throw new FoilbankError('FB_CARD_UNREADABLE', { card: file, reason: reasonOf(error) }, { cause: error });
   }
-  return parseCard(json, file);
 }
 
 /** A card and the path of the graph it describes. */

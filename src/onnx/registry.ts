@@ -4,7 +4,7 @@ import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { FoilbankError, reasonOf } from '../errors.js';
-import { type CardOf, graphPath, type Model, type ModelCard, readCard } from './card.js';
+import { type CardOf, graphPath, type Model, type ModelCard, readCard, readIfCard } from './card.js';
 import { checkGraphFits } from './graph-fit.js';
 import type { InferencePool, Network } from './pool.js';
 
@@ -19,8 +19,8 @@ export async function listModels(folders: ModelFolders): Promise<Model[]> {
   const models = new Map<string, Model>();
   for (const folder of folders.cards) {
     for (const file of await jsonFiles(folder)) {
-      const card = await readCard(file);
-      models.set(card.name, { card, graph: graphPath(card, file, folders.cache) });
+      const card = await readIfCard(file);
+      if (card) models.set(card.name, { card, graph: graphPath(card, file, folders.cache) });
     }
   }
   return [...models.values()].sort((a, b) => a.card.name.localeCompare(b.card.name));

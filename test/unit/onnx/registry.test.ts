@@ -82,6 +82,11 @@ describe('listModels and findModel', () => {
     });
   });
 
+  it('pass over JSON that is no card', async () => {
+    await writeFile(join(folder, 'manifest.json'), '{"format":"foilbank.bank/1"}');
+    expect(await listModels(folders())).toEqual([]);
+  });
+
   it('name a card that is not JSON', async () => {
     await writeFile(join(folder, 'bad.json'), '{');
     await expect(listModels(folders())).rejects.toMatchObject({ code: 'FB_CARD_UNREADABLE' });
