@@ -1,11 +1,19 @@
 import { FoilbankError } from '../errors.js';
-import type { DetectorCard, EmbedderCard, InferencePool, LandmarksCard, Model } from '../onnx/index.js';
+import type {
+  DetectorCard,
+  EmbedderCard,
+  InferencePool,
+  LandmarksCard,
+  Model,
+  TensorData,
+} from '../onnx/index.js';
+import { UnitMatrix } from '../vectors/index.js';
 import { alignment } from './align.js';
 import { PhotoChips } from './chip.js';
 import { type Detection, FaceDetector } from './detect.js';
 import { Embedder } from './embedder.js';
 import type { Box, Point } from './geometry.js';
-import { inOrder } from './in-order.js';
+import { grouped, inOrder } from './in-order.js';
 import { LandmarkFinder } from './landmarks.js';
 import { decodePhoto, type Photo, type PhotoOptions } from './photo.js';
 
@@ -39,10 +47,16 @@ export interface Face {
   readonly warnings: readonly FaceWarning[];
 }
 
+interface Failed {
+  readonly photo: string;
+  readonly error: FoilbankError;
+}
+
 /** Of many photos: a face, or what was wrong with the photo. */
-export type FaceResult =
-  | { readonly photo: string; readonly face: Face }
-  | { readonly photo: string; readonly error: FoilbankError };
+export type FaceResult = { readonly photo: string; readonly face: Face } | Failed;
+
+/** A face on its chip, not yet embedded. */
+type Aligned = Omit<Face, 'embedding'> & { readonly chip: TensorData };
 
 /** Photo → detection → landmarks → chip → embedding, with networks that share one pool. */
 export class FaceReader {
@@ -73,45 +87,72 @@ export class FaceReader {
   /**
    * The face of a photo, the largest where there are several.
    *
-   * @throws FoilbankError of `decodePhoto`, FB_NO_FACE, FB_FACE_UNALIGNABLE, FB_OPTION_INVALID
+   * @throws FoilbankError of `decodePhoto`, FB_NO_FACE, FB_FACE_UNALIGNABLE, FB_OPTION_INVALID, FB_EMBEDDING_NOT_FINITE,
+   *   FB_EMBEDDING_ZERO
    */
   async embedPhoto(source: string | Uint8Array, options: ReadOptions = {}): Promise<Face> {
-    minScoreOf(options);
-    const photo = await decodePhoto(source, options);
-    const face = await this.findFace(photo, options);
-    if (!face) throw new FoilbankError('FB_NO_FACE', { photo: photo.name });
-    return face;
+    return this.embed(await this.alignedFace(source, options));
   }
 
   /** Like `embedPhoto`, of a photo that is decoded already; undefined where there is no face. */
   async findFace(photo: Photo, options: ReadOptions = {}): Promise<Face | undefined> {
+    const aligned = await this.align(photo, options);
+    return aligned && this.embed(aligned);
+  }
+
+  /**
+   * Reads many photos, several at once, so that decoding overlaps with inference. Results come in the order of the photos; one that
+   * cannot be read gives its error and the next one follows. The same photos give the same bits.
+   */
+  async *embedPhotos(
+    paths: Iterable<string> | AsyncIterable<string>,
+    options: ReadOptions = {},
+  ): AsyncGenerator<FaceResult> {
+    minScoreOf(options);
+    const aligned = inOrder(paths, this.pool.threads * 2 + 6, (photo) =>
+      this.alignedFace(photo, options).catch((error) => failed(photo, error)),
+    );
+    const groups = grouped(aligned, this.embedder.batch, (result) => 'chip' in result);
+    for await (const results of inOrder(groups, this.pool.threads, (group) => this.embedGroup(group)))
+      yield* results;
+  }
+
+  private async embed({ chip, ...face }: Aligned): Promise<Face> {
+    return { ...face, embedding: (await this.embedder.embed(chip, face.photo)).row(0) };
+  }
+
+  private async embedGroup(group: readonly (Aligned | Failed)[]): Promise<FaceResult[]> {
+    const { dimension } = this.embedder.card.output;
+    const raw = await this.embedder.raw(group.flatMap((result) => ('chip' in result ? [result.chip] : [])));
+    let row = 0;
+    return group.map((result) => {
+      if ('error' in result) return result;
+      const { chip: _, ...face } = result;
+      const values = raw.subarray(row * dimension, ++row * dimension);
+      try {
+        const embedding = UnitMatrix.normalise(values, dimension, face.photo).row(0);
+        return { photo: face.photo, face: { ...face, embedding } };
+      } catch (error) {
+        return failed(face.photo, error);
+      }
+    });
+  }
+
+  private async alignedFace(source: string | Uint8Array, options: ReadOptions): Promise<Aligned> {
+    minScoreOf(options);
+    const photo = await decodePhoto(source, options);
+    const aligned = await this.align(photo, options);
+    if (!aligned) throw new FoilbankError('FB_NO_FACE', { photo: photo.name });
+    return aligned;
+  }
+
+  private async align(photo: Photo, options: ReadOptions): Promise<Aligned | undefined> {
     const located = await this.locate(photo, options.faceBox ?? 'detect', minScoreOf(options));
     if (!located) return undefined;
     const landmarks = await this.landmarks.find(photo, located.box);
     const toChip = alignment(landmarks, this.embedder.card.align.template);
     if (!toChip) throw new FoilbankError('FB_FACE_UNALIGNABLE', { photo: photo.name });
-    const embeddings = await this.embedder.embed(await this.chips.cut(photo, toChip), photo.name);
-    return { photo: photo.name, embedding: embeddings.row(0), landmarks, ...located };
-  }
-
-  /**
-   * Reads many photos, several at once, so that decoding overlaps with inference. Results come in the order of the photos; one that
-   * cannot be read gives its error and the next one follows.
-   */
-  embedPhotos(
-    paths: Iterable<string> | AsyncIterable<string>,
-    options: ReadOptions = {},
-  ): AsyncGenerator<FaceResult> {
-    minScoreOf(options);
-    return inOrder(paths, this.pool.threads * 2 + 6, async (photo): Promise<FaceResult> => {
-      try {
-        return { photo, face: await this.embedPhoto(photo, options) };
-      } catch (error) {
-        // A photo can be at fault; a dead thread or a closed pool is not the photo's.
-        if (error instanceof FoilbankError && isPhotoFault(error)) return { photo, error };
-        throw error;
-      }
-    });
+    return { photo: photo.name, chip: await this.chips.cut(photo, toChip), landmarks, ...located };
   }
 
   private async locate(photo: Photo, faceBox: 'detect' | 'whole' | Box, minScore: number) {
@@ -138,6 +179,12 @@ export class FaceReader {
 }
 
 const area = ({ width, height }: Box): number => width * height;
+
+/** A photo can be at fault; a dead thread or a closed pool is not the photo's and goes on as it is. */
+function failed(photo: string, error: unknown): Failed {
+  if (error instanceof FoilbankError && isPhotoFault(error)) return { photo, error };
+  throw error;
+}
 
 const isPhotoFault = ({ code }: FoilbankError): boolean =>
   code.startsWith('FB_PHOTO_') ||

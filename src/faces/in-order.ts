@@ -22,3 +22,22 @@ export async function* inOrder<T, R>(
     await Promise.allSettled(underWay);
   }
 }
+
+/** Cuts a sequence into groups that each hold `size` values that count; the last may hold fewer. */
+export async function* grouped<T>(
+  values: AsyncIterable<T>,
+  size: number,
+  counts: (value: T) => boolean,
+): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  let counted = 0;
+  for await (const value of values) {
+    group.push(value);
+    if (counts(value)) counted++;
+    if (counted < size) continue;
+    yield group;
+    group = [];
+    counted = 0;
+  }
+  if (group.length > 0) yield group;
+}

@@ -10,7 +10,7 @@ import { decodePhoto, FaceReader, FaceScorer } from '../../src/faces/index.js';
 import { findModel, InferencePool } from '../../src/onnx/index.js';
 import { dot } from '../../src/vectors/index.js';
 import { shippedFolders, temporaryFolder, tinyNetworks } from '../support/networks.js';
-import { plane } from '../support/pixels.js';
+import { largestDifference, plane } from '../support/pixels.js';
 
 const demo = join(
   dirname(createRequire(import.meta.url).resolve('@vladmandic/face-api/package.json')),
@@ -182,6 +182,23 @@ describe.skipIf(!withCrops)(needsCrops('on real crops'), () => {
     const same = [similarities[0]![1]!, similarities[2]![3]!, similarities[4]![5]!];
     const different = [similarities[0]![2]!, similarities[0]![4]!, similarities[2]![4]!];
     expect(Math.min(...same)).toBeGreaterThan(Math.max(...different));
+  });
+
+  it('gives the same bits whenever the same photos are read, and one by one the same to 1e-6', async () => {
+    const paths = names.slice(0, 13).map((name) => join(crops, name));
+    const read = async () => {
+      const vectors: Float32Array[] = [];
+      for await (const result of reader.embedPhotos(paths, { faceBox: 'whole' }))
+        if ('face' in result) vectors.push(result.face.embedding);
+      return vectors;
+    };
+    const [once, twice] = [await read(), await read()];
+    expect(once).toHaveLength(paths.length);
+    expect(twice).toEqual(once);
+    for (const [i, path] of paths.entries()) {
+      const { embedding } = await reader.embedPhoto(path, { faceBox: 'whole' });
+      expect(largestDifference(embedding, once[i]!)).toBeLessThan(1e-6);
+    }
   });
 
   it('scores real faces as faces, and pieces of them as none, many in one pass', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inOrder } from '../../../src/faces/in-order.js';
+import { grouped, inOrder } from '../../../src/faces/in-order.js';
 
 describe('inOrder', () => {
   it('gives every result, in the order of the values, with at most so many under way', async () => {
@@ -45,5 +45,28 @@ describe('inOrder', () => {
     }
     for await (const i of inOrder(source(), 4, async (i) => i)) if (i === 5) break;
     expect(read).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('grouped', () => {
+  it('loses nothing, keeps the order, and fills each group but the last with as many values that count', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(20)), fc.integer({ min: 1, max: 5 }), async (values, size) => {
+        const counts = (v: number) => v % 3 !== 0;
+        const groups: number[][] = [];
+        for await (const group of grouped(
+          inOrder(values, 1, async (v) => v),
+          size,
+          counts,
+        ))
+          groups.push(group);
+        expect(groups.flat()).toEqual(values);
+        for (const [i, group] of groups.entries()) {
+          const counted = group.filter(counts).length;
+          if (i < groups.length - 1) expect(counted).toBe(size);
+          else expect(counted).toBeLessThanOrEqual(size);
+        }
+      }),
+    );
   });
 });
