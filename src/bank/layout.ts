@@ -2,7 +2,6 @@ import { FoilbankError } from '../errors.js';
 
 /** Where everything of a bank lies in a store, and what names may look like. Keys are relative, with forward slashes. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-const VERSION = /^\d{6,15}$/;
 
 /** @throws FoilbankError FB_BANK_NAME_INVALID */
 export function layoutOf(bank: string): Layout {
@@ -41,10 +40,6 @@ export interface Layout {
 
 export function isBankName(name: string): boolean {
   return NAME.test(name);
-}
-
-export function isVersionName(name: string): boolean {
-  return VERSION.test(name);
 }
 
 export function versionName(number: number): string {
