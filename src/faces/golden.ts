@@ -26,7 +26,7 @@ const SIZE = 256;
  * and mouth on a gradient; no two channels and no two sides are alike, so swapped colours, a wrong mean or a mirrored
  * or shifted chip all change what a network makes of it.
  */
-export function goldenPattern(): Photo {
+function goldenPattern(): Photo {
   const pixels = new Uint8Array(new SharedArrayBuffer(SIZE * SIZE * 3));
   const spot = (x: number, y: number, cx: number, cy: number, rx: number, ry: number) =>
     1 / (1 + (((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2) ** 2);
@@ -48,7 +48,7 @@ export function goldenPattern(): Photo {
 }
 
 /** Landmarks that go with the pattern: dlib's mean face, turned by 5 degrees, with its mouth widened, so that no template fits it. */
-export function goldenLandmarks(): Point[] {
+function goldenLandmarks(): Point[] {
   const place = similarity(1.35, (5 * Math.PI) / 180, 38, 20);
   const widened = ({ x, y }: Point, i: number) => ({ x: i < 48 ? x : 75 + 1.2 * (x - 75), y });
   return meanLandmarks().map((point, i) => apply(place, widened(point, i)));
