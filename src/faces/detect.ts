@@ -3,6 +3,7 @@ import {
   type DetectorCard,
   floatsOf,
   type InferencePool,
+  type LandmarksCard,
   loadModel,
   type Model,
   type Network,
@@ -103,9 +104,8 @@ function overlap(a: Box, b: Box): number {
   return shared / (a.width * a.height + b.width * b.height - shared);
 }
 
-export function requireSquare({
-  card,
-}: Model<DetectorCard> | { card: { name: string; input: DetectorCard['input'] } }): void {
+/** Photos are padded to squares, so the networks that look at them must want squares. @throws FoilbankError FB_CARD_INVALID */
+export function requireSquare({ card }: Model<DetectorCard | LandmarksCard>): void {
   const { width, height } = card.input;
   if (width !== height)
     throw new FoilbankError('FB_CARD_INVALID', {
