@@ -44,7 +44,7 @@ def main() -> None:
     if options.figures:
         notes["figures"] = json.loads(options.figures.read_text())
     card = write_model(generator, options.out, f"foilgan-{side}", align=alignment(side), licence="Apache-2.0", source=SOURCE,
-                       version=options.release, psi=options.psi, notes=notes)
+                       version=options.release, psi=options.psi, precision="fp16", notes=notes)
     print(f"{card['file']}: {card['bytes'] / 1e6:.1f} MB")
 
 

@@ -35,6 +35,7 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=0)
         if name == "map":
             command.add_argument("--cpu-seconds", type=float, default=600)
+            command.add_argument("--adversarial", type=float, default=0.1, help="weight of the judge of w; 0 for mean squares alone")
             continue
         command.add_argument("--data", type=Path, required=True, help="folder that `python3 -m foilgan.data` filled")
         command.add_argument("--images", type=int, required=True, help="stop after so many images seen")
