@@ -18,9 +18,10 @@ neighbours, which lowers r. usearch, a third implementation, is here as a peer.
 Vectors: 128-d, crowded as face embeddings of the dlib type are: one mean direction and an anisotropic Gaussian about it,
 mean cosine 0.84 (\`bench/support/bunched-vectors.ts\`). 512 queries of the same distribution. The width of each graph search, ef,
 is the least of a ladder (1, 1.25, 1.5, 2, 3, 4, 6, 8 … times K) that reaches the recall of .95. Every engine has one thread:
-hnswlib-node knows no more, while exact search and usearch can spread a batch over several. Speeds are queries per second with
-the ratio to exact search in the same process by turns, each engine's best turn of eight; the ratios are what can be compared, the
-absolute figures belong to the machine. "resident" is the growth of the process by loading the index and one batch.
+hnswlib-node knows no more, while exact search and usearch can spread a batch over several. Times to build and speeds are of
+processor time, so that other programs on the machine matter little; a speed's ratio is to exact search in the same process by
+turns. The ratios are what can be compared, the absolute figures belong to the machine. "resident" is the growth of the process
+by loading the index and one batch (the candidates themselves, 4 bytes × 128 each, are there in any case).
 "error of r" is the mean |r − r of exact search|, in brackets in units of the standard deviation of r over the queries.
 `;
 

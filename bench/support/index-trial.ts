@@ -29,6 +29,7 @@ export interface Trial {
 }
 
 export interface Built {
+  /** Processor time. */
   readonly buildSeconds: number;
   readonly megabytes: number;
 }
@@ -47,7 +48,7 @@ export interface SearchRow {
   /** Mean |r − r of exact search|, and the same in units of the standard deviation of r over the queries. */
   readonly errorOfR: number;
   readonly errorOfRInSpreads: number;
-  /** Queries per second at batch 1 and 64, and those of exact search on one thread, measured by turns with it. */
+  /** Queries per second of processor time at batch 1 and 64, and those of exact search on one thread, measured by turns with it. */
   readonly single: number;
   readonly batch: number;
   readonly exactSingle: number;
@@ -69,12 +70,13 @@ process.send?.(result, () => process.exit(0));
 
 async function build(): Promise<Built> {
   const { connections = 16, efConstruction = 200 } = trial;
-  const started = performance.now();
+  const before = process.cpuUsage();
   const engine =
     trial.engine === 'usearch'
       ? UsearchEngine.build(candidates, connections, efConstruction, trial.threads)
       : await HnswEngine.build({ candidates, connections, efConstruction });
-  const buildSeconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  const buildSeconds = (user + system) / 1e6;
   await engine.save(trial.file);
   await engine.close();
   return { buildSeconds, megabytes: statSync(trial.file).size / 1e6 };
@@ -83,12 +85,12 @@ async function build(): Promise<Built> {
 async function search(): Promise<Searched> {
   const pool = new InferencePool({ threads: 1, intraOpNumThreads: trial.threads });
   const onePool = new InferencePool({ threads: 1, intraOpNumThreads: 1 });
-  const before = residentMegabytes();
+  const before = await residentMegabytes();
   const started = performance.now();
   const first = await open(pool, 1);
   const loadMilliseconds = performance.now() - started;
   await first.nearest(queries.slice(0, BATCH), trial.ks[0]!);
-  const memory = residentMegabytes() - before;
+  const memory = (await residentMegabytes()) - before;
   const itself = trial.engine === 'exact' && trial.threads === 1;
   const exact = itself ? first : await ExactEngine.create({ candidates, pool: onePool });
   const rows: SearchRow[] = [];
@@ -156,26 +158,32 @@ function recallOf(found: Int32Array, truth: Int32Array, k: number): number {
 }
 
 /**
- * Queries per second of each engine in its best turn. The engines take turns, so that whatever else the machine does meets
- * all of them alike, and the best turn is the one that was disturbed least.
+ * Queries per second of processor time: unlike the clock's, it tells the same when other programs keep the cores busy. The
+ * engines take turns, so that whatever else slows the machine, caches and memory, meets all of them alike.
  */
 async function rates(engines: readonly NeighbourEngine[], k: number, batch: number): Promise<number[]> {
-  const best = engines.map(() => 0);
+  const done = engines.map(() => 0);
+  const seconds = engines.map(() => 0);
   for (let turn = 0; turn < TURNS; turn++)
     for (const [i, engine] of engines.entries()) {
-      const started = performance.now();
-      let done = 0;
+      const until = performance.now() + (trial.seconds * 1000) / TURNS;
+      const before = process.cpuUsage();
       do {
-        const begin = done % QUERIES;
+        const begin = done[i]! % QUERIES;
         await engine.nearestSimilarities(queries.slice(begin, begin + batch), k);
-        done += batch;
-      } while (performance.now() - started < (trial.seconds * 1000) / TURNS);
-      best[i] = Math.max(best[i]!, (1000 * done) / (performance.now() - started));
+        done[i]! += batch;
+      } while (performance.now() < until);
+      const { user, system } = process.cpuUsage(before);
+      seconds[i]! += (user + system) / 1e6;
     }
-  return best;
+  return done.map((count, i) => count / seconds[i]!);
 }
 
-function residentMegabytes(): number {
-  globalThis.gc?.();
+/** The resident set once what is no longer used has been given back. */
+async function residentMegabytes(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
   return process.memoryUsage().rss / 1e6;
 }

@@ -43,7 +43,7 @@ describe('building an index', () => {
 describe('options', () => {
   it('have defaults', () => {
     expect(resolveHnswParameters()).toEqual({ connections: 32, efConstruction: 200, seed: 100 });
-    expect(resolveHnswSearchOptions()).toEqual({ ef: 128, efPerNeighbour: 2 });
+    expect(resolveHnswSearchOptions()).toEqual({ ef: 128, efPerNeighbour: 1.25 });
   });
 
   it.each([{ connections: 1 }, { connections: 257 }, { efConstruction: 0 }, { seed: -1 }, { seed: 0.5 }])(
