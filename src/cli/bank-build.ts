@@ -26,7 +26,7 @@ export function bankBuildCommand(context: ContextOf): Command {
     .option('--min-score <number>', 'detector score that a face must reach', real(0, 1))
     .option(
       '--duplicate-ceiling <number>',
-      'similarity above which a face is a near-duplicate (default: the same-person ceiling)',
+      'similarity above which a face is a near-duplicate (default: halfway from the same-person ceiling to 1)',
       real(-1, 1),
     )
     .option('--engine <name>', 'auto, exact or hnsw', 'auto')

@@ -14,7 +14,11 @@ export interface BuildOptions {
   readonly chunkSize: number;
   /** Detector score that a face must reach. 0..1; default 0.5. */
   readonly minimumScore: number;
-  /** Similarity to an accepted candidate above which a face is its near-duplicate. −1..1; default: the embedder's same-person ceiling. */
+  /**
+   * Similarity to an accepted candidate above which a face is its near-duplicate and rejected. −1..1; default: halfway between
+   * the embedder's same-person ceiling and 1. The ceiling itself would keep only a sparse packing of the faces, and
+   * neighbourhoods would lose the density that r measures.
+   */
   readonly duplicateCeiling: number;
   /** Share of seeds that must become candidates; a build that stays below it gives up. 0..1; default 0.02. */
   readonly minimumYield: number;
@@ -41,7 +45,7 @@ export function resolveBuildOptions(
     psi: generator.psi.default,
     chunkSize: 512,
     minimumScore: 0.5,
-    duplicateCeiling: embedder.samePersonCeiling,
+    duplicateCeiling: (1 + embedder.samePersonCeiling) / 2,
     minimumYield: 0.02,
     engine: 'auto',
     operator: 'standardise',
