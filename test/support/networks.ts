@@ -12,6 +12,17 @@ export const shippedFolders = (): ModelFolders => {
   return { cards, cache };
 };
 
+/** The networks that a build takes when none is named. */
+export async function shippedNetworks(): Promise<Networks> {
+  const folders = shippedFolders();
+  return {
+    generator: await findModel(folders, 'foilgan-64', 'generator'),
+    embedder: await findModel(folders, 'recogniser', 'embedder'),
+    detector: await findModel(folders, 'detector', 'detector'),
+    landmarks: await findModel(folders, 'landmarks', 'landmarks'),
+  };
+}
+
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'foilbank-test-'));
 
 /** A brought-along generator and a brought-along 512-d ArcFace in `folder`, beside the shipped detector and landmark network. */
