@@ -15,7 +15,7 @@ from .data import material
 from .fast import synthesise
 from .latent import Choice
 from .networks import Synthesis
-from .run import CHANNELS, W_DIM, Journal, Pairs, face_weight, falling, follow, prepare, pyramid_loss, save, to_bytes
+from .run import CHANNELS, W_DIM, Journal, Pairs, face_weight, falling, follow, prepare, pyramid_loss, save, sharpness, to_bytes
 from .sampler import FaceSampler
 from .sheet import write_sheet
 
@@ -69,8 +69,7 @@ def distil(options: argparse.Namespace) -> None:
         target = F.avg_pool2d(held_y, options.size // resolution)
         with torch.no_grad():
             made = torch.cat([average(chooser(z.numpy()), resolution) for z in held_z.split(32)])
-        detail = lambda x: (x - F.interpolate(F.avg_pool2d(x, 2), scale_factor=2)).abs().mean().item()
-        journal.write(seen, resolution=resolution, heldOutL1=(made - target).abs().mean().item(), sharpness=detail(made) / detail(target))
+        journal.write(seen, resolution=resolution, heldOutL1=(made - target).abs().mean().item(), sharpness=sharpness(made) / sharpness(target))
         rows = [x for i in (0, 16, 32) for x in (to_bytes(made[i:i + 16]), to_bytes(target[i:i + 16]))]
         write_sheet(options.run / "pairs.png", np.concatenate(rows))
         save(checkpoint, {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "choices": choices, "seen": seen, "step": step})

@@ -1,7 +1,7 @@
-"""Last stage: the assembled generator goes on with the same pairs, now end to end and with a StyleGAN2 discriminator.
+"""Second stage: the distilled network goes on with the same pairs and a StyleGAN2 discriminator, for the detail that L1 averages away.
 
-The pairs keep every latent's face; the discriminator (residual, minibatch deviation, non-saturating loss, lazy R1) and the
-matching of its features bring back the detail that L1 alone averages away.
+The pairs keep every face; the residual discriminator (minibatch deviation, non-saturating loss, lazy R1) and the matching of its
+features sharpen them. The coder stays as it is, so that the mapping network can be fitted to it meanwhile.
 """
 from __future__ import annotations
 
@@ -12,33 +12,19 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
+from .coder import Chooser
 from .data import material
-from .fast import synthesise
-from .latent import Z_DIM
-from .mapping import assemble, show
-from .networks import Discriminator, Mapping, Synthesis
-from .run import CHANNELS, W_DIM, Journal, Pairs, face_weight, falling, follow, prepare, pyramid_loss, save, to_bytes
+from .distil import Distilled
+from .networks import Discriminator
+from .run import Journal, Pairs, face_weight, falling, follow, prepare, pyramid_loss, save, sharpness, to_bytes
 from .sheet import write_sheet
 
 JUDGE = {4: 128, 8: 128, 16: 96, 32: 48, 64: 24, 128: 16}
-SYNTHESIS_RATE, MAPPING_RATE, JUDGE_RATE = 2e-3, 4e-4, 2e-3
+RATE, JUDGE_RATE = 2e-3, 2e-3
 BATCH, GAMMA, LAZY = 8, 0.5, 16
-WARM = 1_200  # images on which the discriminator alone learns first
+WARM = 1_600  # images on which the discriminator alone learns first
 MATCHING = 1.0  # weight of feature matching
-
-
-class Whole(nn.Module):
-    """z -> image, with the mapping network at learning-rate multiplier 1."""
-
-    def __init__(self, sizes: list[int], size: int):
-        super().__init__()
-        self.mapping = Mapping(Z_DIM, sizes, lr_multiplier=1.0)
-        self.synthesis = Synthesis(W_DIM, {r: c for r, c in CHANNELS.items() if r <= size}, size)
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        return synthesise(self.synthesis, self.mapping(z))
 
 
 def polish(options: argparse.Namespace) -> None:
@@ -47,71 +33,62 @@ def polish(options: argparse.Namespace) -> None:
     weight = face_weight(material(options.data), options.size)
     checkpoint = options.run / "checkpoint.pt"
     state = torch.load(checkpoint) if checkpoint.is_file() else None
-    source = torch.load(options.source / "generator.pt")
-    sizes = [source["mapping"][f"fc{k}.weight"].shape[0] for k in range(4)]
-    net = Whole(sizes, options.size)
-    net.mapping.load_state_dict(source["mapping"])
-    net.synthesis.load_state_dict({k[len("synthesis."):]: v for k, v in source["G_ema"].items() if k.startswith("synthesis.")})
+    start = state or torch.load(options.source / "checkpoint.pt")
+    chooser, net = Chooser(start["choices"]), Distilled(start["choices"], options.size)
+    net.load_state_dict(start["net" if state else "average"])
+    net.coder.requires_grad_(False)
     average = copy.deepcopy(net)
     judge = Discriminator({r: c for r, c in JUDGE.items() if r <= options.size}, options.size)
-    maker_optimiser = torch.optim.Adam([{"params": net.synthesis.parameters()}, {"params": net.mapping.parameters()}], betas=(0.0, 0.99))
+    optimiser = torch.optim.Adam(net.synthesis.parameters(), betas=(0.0, 0.99))
     judge_optimiser = torch.optim.Adam(judge.parameters(), lr=JUDGE_RATE, betas=(0.0, 0.99))
-    seen = step = 0
+    seen, step, before = 0, 0, start["seen"]
     if state:
-        for part, name in ((net, "net"), (average, "average"), (judge, "judge"), (maker_optimiser, "maker_optimiser"), (judge_optimiser, "judge_optimiser")):
+        for part, name in ((average, "average"), (judge, "judge"), (optimiser, "optimiser"), (judge_optimiser, "judge_optimiser")):
             part.load_state_dict(state[name])
-        seen, step = state["seen"], state["step"]
+        seen, step, before = state["polished"], state["step"], state["seen"] - state["polished"]
         pairs.rng = np.random.default_rng([options.seed + 1, seen])
     held_z, held_y = pairs.held_out(256)
 
     def report() -> None:
         with torch.no_grad():
-            made = torch.cat([average(z) for z in held_z.split(32)])
-        detail = lambda x: (x - F.interpolate(F.avg_pool2d(x, 2), scale_factor=2)).abs().mean().item()
-        journal.write(seen, heldOutL1=(made - held_y).abs().mean().item(), sharpness=detail(made) / detail(held_y))
+            made = torch.cat([average(chooser(z.numpy())) for z in held_z.split(32)])
+        journal.write(seen, heldOutL1=(made - held_y).abs().mean().item(), sharpness=sharpness(made) / sharpness(held_y))
         rows = [x for i in (0, 16, 32) for x in (to_bytes(made[i:i + 16]), to_bytes(held_y[i:i + 16]))]
         write_sheet(options.run / "pairs.png", np.concatenate(rows))
-        save(checkpoint, {"net": net.state_dict(), "average": average.state_dict(), "judge": judge.state_dict(), "maker_optimiser": maker_optimiser.state_dict(),
-                          "judge_optimiser": judge_optimiser.state_dict(), "seen": seen, "step": step})
-        generator = assemble(average.mapping, average.synthesis)
-        save(options.run / "generator.pt", {"G_ema": generator.state_dict(), "seen": source["seen"] + seen, "mapping": average.mapping.state_dict(), "choices": source.get("choices")})
-        show(generator, options.run / "sheet.png")
+        save(checkpoint, {"net": net.state_dict(), "average": average.state_dict(), "judge": judge.state_dict(), "optimiser": optimiser.state_dict(),
+                          "judge_optimiser": judge_optimiser.state_dict(), "choices": start["choices"], "seen": before + seen, "polished": seen, "step": step})
 
+    half = lambda x: x.to(torch.bfloat16)
     saved = time.process_time()
     while seen < options.images:
-        rate = falling(seen, options.images)
-        for group, base in zip(maker_optimiser.param_groups, (SYNTHESIS_RATE, MAPPING_RATE)):
-            group["lr"] = base * rate
+        optimiser.param_groups[0]["lr"] = RATE * falling(seen, options.images)
         z, y = pairs.next(BATCH)
-        made = net(z)
+        made = net(chooser(z.numpy()))
         values = {"l1": (made - y).abs().mean().item()}
-        if options.adversarial > 0:
-            judge.requires_grad_(True)
-            judge_optimiser.zero_grad(set_to_none=True)
-            real, fake = judge(y), judge(made.detach())
-            loss = F.softplus(-real).mean() + F.softplus(fake).mean()
-            if step % LAZY == 0:
-                some = y[:4].clone().requires_grad_()
-                slope, = torch.autograd.grad(judge(some).sum(), some, create_graph=True)
-                loss = loss + slope.square().sum([1, 2, 3]).mean() * (GAMMA / 2 * LAZY)
-            loss.backward()
-            judge_optimiser.step()
-            judge.requires_grad_(False)
-            values |= {"real": real.mean().item(), "fake": fake.mean().item()}
+        judge.requires_grad_(True)
+        real, fake = judge(half(y)), judge(half(made.detach()))
+        loss = F.softplus(-real).mean() + F.softplus(fake).mean()
+        if step % LAZY == 0:
+            some = y[:4].clone().requires_grad_()
+            slope, = torch.autograd.grad(judge(some).sum(), some, create_graph=True)
+            loss = loss + slope.square().sum([1, 2, 3]).mean() * (GAMMA / 2 * LAZY)
+        judge_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        judge_optimiser.step()
+        judge.requires_grad_(False)
+        values |= {"real": real.mean().item(), "fake": fake.mean().item(), "matching": 0.0}
         seen, step = seen + BATCH, step + 1
-        if seen > WARM or options.adversarial == 0:
-            loss = pyramid_loss(made - y, weight)
-            if options.adversarial > 0:
-                maps = judge.features(made)
-                with torch.no_grad():
-                    wanted = judge.features(y)
-                matching = sum((a - b).abs().mean() / (b.abs().mean() + 1e-3) for a, b in zip(maps, wanted)) / len(maps)
-                adversarial = F.softplus(-judge.judge(maps[-1])).mean()
-                loss = loss + MATCHING * matching + options.adversarial * adversarial
-                values |= {"matching": matching.item()}
-            maker_optimiser.zero_grad(set_to_none=True)
+        if seen > WARM:
+            maps = judge.features(half(made))
+            with torch.no_grad():
+                wanted = judge.features(half(y))
+            matching = sum((a - b).abs().float().mean() / (b.abs().float().mean() + 1e-3) for a, b in zip(maps, wanted)) / len(maps)
+            adversarial = F.softplus(-judge.judge(maps[-1])).mean()
+            loss = pyramid_loss(made - y, weight) + MATCHING * matching + options.adversarial * adversarial
+            optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            maker_optimiser.step()
+            optimiser.step()
+            values["matching"] = matching.item()
             if step % 4 == 0:
                 follow(average, net, 0.98)
         journal.add(**values)

@@ -89,6 +89,11 @@ def pyramid_loss(difference: torch.Tensor, weight: torch.Tensor, levels: int = 4
     return loss
 
 
+def sharpness(images: torch.Tensor) -> float:
+    """Mean strength of the finest Laplacian band."""
+    return (images - F.interpolate(F.avg_pool2d(images, 2), scale_factor=2)).abs().mean().item()
+
+
 @torch.no_grad()
 def follow(average: torch.nn.Module, network: torch.nn.Module, keep: float) -> None:
     """Exponential moving average of the parameters."""
