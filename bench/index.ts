@@ -10,7 +10,6 @@ import {
 } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { indexReport, type Measured } from './support/index-report.js';
@@ -120,5 +119,3 @@ function inProcess<T>(trial: Trial): Promise<T> {
     );
   });
 }
-
-if (argv[1] === fileURLToPath(import.meta.url)) await benchIndex(argv.slice(2));
