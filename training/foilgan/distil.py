@@ -12,7 +12,6 @@ from torch import nn
 
 from .coder import Chooser, Coder
 from .data import material
-from .fast import synthesise
 from .latent import Choice
 from .networks import Synthesis
 from .run import CHANNELS, W_DIM, Journal, Pairs, face_weight, falling, follow, prepare, pyramid_loss, save, sharpness, to_bytes
@@ -33,7 +32,7 @@ class Distilled(nn.Module):
         self.synthesis = Synthesis(W_DIM, channels(size), size)
 
     def forward(self, f: dict[str, torch.Tensor], upto: int | None = None) -> torch.Tensor:
-        return synthesise(self.synthesis, self.coder(f), upto)
+        return self.synthesis(self.coder(f), upto, kind=torch.bfloat16)
 
 
 def channels(size: int) -> dict[int, int]:
