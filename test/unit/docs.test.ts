@@ -41,7 +41,7 @@ describe('docs', () => {
     const { execFileSync } = await import('node:child_process');
     const source = execFileSync(
       'grep',
-      ['-rhoE', "'FB_[A-Z_]+'", 'src', 'workers', '--include=*.ts', '--exclude=errors.ts'],
+      ['-rhoE', "'FB_[A-Z_]+'", 'src', '--include=*.ts', '--exclude=errors.ts'],
       {
         encoding: 'utf8',
       },

@@ -64,8 +64,8 @@ describe('withoutNearDuplicates', () => {
 
   it('stops when it is cancelled', async () => {
     const signal = AbortSignal.abort();
-    await expect(withoutNearDuplicates(pool, Float32Array.of(1, 0), 2, 0.9, signal)).rejects.toThrow(
-      'enough',
-    );
+    await expect(withoutNearDuplicates(pool, Float32Array.of(1, 0), 2, 0.9, signal)).rejects.toMatchObject({
+      code: 'FB_CANCELLED',
+    });
   });
 });
