@@ -20,17 +20,19 @@ mean cosine 0.84 (\`bench/support/bunched-vectors.ts\`). 512 queries of the same
 is the least of a ladder (1, 1.25, 1.5, 2, 3, 4, 6, 8 … times K) that reaches the recall of .95. Every engine has one thread:
 hnswlib-node knows no more, while exact search and usearch can spread a batch over several. Times to build and speeds are of
 processor time, so that other programs on the machine matter little; a speed's ratio is to exact search in the same process by
-turns. The ratios are what can be compared, the absolute figures belong to the machine. "resident" is the growth of the process
+turns. The ratios are what can be compared, the absolute figures belong to the machine. Stalls on caches and memory that others keep
+busy do count, and exact search, which reads the whole bank, suffers most: these tables were made on a machine shared with
+other heavy work, and on an idle one exact search does better. "resident" is the growth of the process
 by loading the index and one batch (the candidates themselves, 4 bytes × 128 each, are there in any case).
 "error of r" is the mean |r − r of exact search|, in brackets in units of the standard deviation of r over the queries.
 `;
 
 const CONCLUSIONS = `## What follows
 
-- **Batches.** Up to 200,000 candidates exact search wins, or draws, at every K, by more the larger K is. From 50,000 to 200,000 the ratio of
-  HNSW roughly doubles, so \`chooseEngine\` turns to HNSW above 200,000 candidates of 128 values at K ≤ 16, and, continuing that
-  growth beyond what was measured, above 400,000 at K ≤ 64 and 1,500,000 at K ≤ 256; at larger K it never does. Requests
-  that arrive together are joined into batches, so this is what a busy service sees.
+- **Batches.** Up to 200,000 candidates exact search wins, or draws, at every K, by more the larger K is. With four times the
+  candidates the ratio of HNSW (M = 32) grows 1.7 to 2.1 times at K ≤ 256 and 1.3 times at K = 1,024. Continued beyond what was
+  measured, it comes to 1 near 250,000 candidates at K = 16, 450,000 at K = 64 and 950,000 at K = 256: there \`chooseEngine\` turns to
+  HNSW; at larger K it never does. Requests that arrive together are joined into batches, so this is what a busy service sees.
 - **One query at a time.** HNSW is sooner from 10,000 candidates on at K ≤ 64, but exact search answers within 2 ms at 50,000 and
   7 ms at 200,000 of one core's time, the order of one embedding. Ask for \`hnsw\` where that matters.
 - **r needs less recall than retrieval**: at a recall of .95 the error of r is 1 to 2 % of its spread.

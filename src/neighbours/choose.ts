@@ -8,14 +8,14 @@ export interface EngineChoice {
 }
 
 /**
- * Candidates × dimension up to which exact search answers batches of queries sooner than HNSW at recall .95, by K. Measured by
- * bench/index.ts up to 200,000 × 128 and continued by the growth of the ratio from 50,000 on (docs/index-choice.md): HNSW pays
- * for each neighbour that it returns, exact search hardly at all.
+ * Candidates × dimension up to which exact search answers batches of queries sooner than HNSW (M = 32, recall .95), by K. From
+ * docs/index-choice.md: exact search won at every measured size, up to 200,000 × 128; these are where the ratio, continued with
+ * its growth from 50,000 to 200,000, comes to 1. At a K of 1,024 the ratio hardly grows.
  */
 const EXACT_UP_TO: readonly (readonly [k: number, values: number])[] = [
-  [16, 200_000 * 128],
-  [64, 400_000 * 128],
-  [256, 1_500_000 * 128],
+  [16, 250_000 * 128],
+  [64, 450_000 * 128],
+  [256, 950_000 * 128],
 ];
 
 /** The engine that serves batches of queries sooner; exact where they are equal, since it misses no neighbour. */
