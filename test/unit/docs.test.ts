@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CATALOGUE } from '../../src/errors.js';
 import { cardJsonSchema } from '../../src/onnx/index.js';
@@ -57,5 +58,22 @@ describe('docs', () => {
     const named = [...readme.matchAll(/(?:^|`)make ([a-z0-9-]+)/gm)].map((m) => m[1]);
     expect(named.length).toBeGreaterThan(1);
     expect(named.filter((name) => !targets.has(name))).toEqual([]);
+  });
+
+  it('every link in the README and the docs leads to a file', async () => {
+    const root = new URL('../../', import.meta.url);
+    const pages = [
+      'README.md',
+      'CONTRIBUTING.md',
+      'training/README.md',
+      ...(await readdir(new URL('docs/', root))).map((f) => `docs/${f}`),
+    ];
+    const broken: string[] = [];
+    for (const page of pages.filter((name) => name.endsWith('.md'))) {
+      const text = await readFile(new URL(page, root), 'utf8');
+      for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g))
+        if (!existsSync(new URL(target as string, new URL(page, root)))) broken.push(`${page}: ${target}`);
+    }
+    expect(broken).toEqual([]);
   });
 });
