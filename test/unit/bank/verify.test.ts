@@ -75,10 +75,10 @@ describe('verifying', () => {
         expect(problems.map((p) => p.file)).toEqual([key.replace(/\.sha256$/, '')]);
         expect(problems[0]?.reason.length).toBeGreaterThan(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
     expect((await verifyBank(store, 'bank')).problems).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it('finds a file that is gone, cut short, or that nobody wrote', async () => {
     const { directory, store } = await someBank();
