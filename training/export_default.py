@@ -27,19 +27,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--psi", type=float, default=1.0)
+    parser.add_argument("--psi", type=float, default=1.3, help="the card's default; above 1 because the mapping network spreads w too little")
     parser.add_argument("--release", default="0.1.0")
+    parser.add_argument("--training", help="a sentence on how long it trained, for the card's notes")
     parser.add_argument("--figures", type=Path, help="report.json of `make generator-report`, for the card's notes")
     options = parser.parse_args()
     state = torch.load(options.run / "generator.pt")
     generator = build_generator(state["G_ema"], conv_clamp=0)
     side = generator.img_resolution
     notes = {
-        "data": "about 100,000 samples of Foilbank's face sampler, which recombines 1,078 portraits (training/README.md); no photo of a real person",
+        "data": "45,056 samples of Foilbank's face sampler, which recombines 1,078 portraits (training/README.md); no photo of a real person",
         "licences": "portraits: CC0 1.0 and MIT (Copyright (c) 2024 David Beniaguev); these weights: Apache-2.0",
-        "training": state.get("history", "") or f"{state['seen']} images seen, on one CPU core",
-        "limits": "soft at its full resolution; hats, scarves and glasses blur into hair and skin; extreme poses and expressions are missing; "
-                  "it may repeat traits of its portraits: the audit in training/README.md says how often",
+        "training": options.training or f"{state['seen']} images seen",
+        "limits": "hair and cloth are mottled at full resolution; hats, scarves and glasses blur into hair and skin; extreme poses and expressions "
+                  "are missing; it may repeat traits of its portraits: the audit in training/README.md says how often",
     }
     if options.figures:
         notes["figures"] = json.loads(options.figures.read_text())

@@ -24,8 +24,8 @@ generator-data: generator-tools ## 98,304 samples of the face sampler to train o
 .PHONY: generator-train
 generator-train: generator-data ## train the default generator, or go on where it stopped (CPU hours)
 	@$(GAN_ENV) $(GAN_PYTHON) training/foilgan_train.py distil --data $(GAN_DATA) --run $(GAN_RUN) --images $(GAN_IMAGES)
-	@$(GAN_ENV) $(GAN_PYTHON) training/foilgan_train.py map --run $(GAN_RUN)
-	@$(GAN_ENV) $(GAN_PYTHON) training/foilgan_train.py polish --data $(GAN_DATA) --from $(GAN_RUN) --run $(GAN_RUN)-polish --images 100000
+	@$(GAN_ENV) $(GAN_PYTHON) training/foilgan_train.py polish --data $(GAN_DATA) --from $(GAN_RUN) --run $(GAN_RUN)-polish --images 40000
+	@$(GAN_ENV) $(GAN_PYTHON) training/foilgan_train.py map --run $(GAN_RUN)-polish
 
 .PHONY: generator-export
 generator-export: generator-tools ## the trained generator as ONNX with its card: models/generator/

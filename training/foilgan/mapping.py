@@ -1,4 +1,4 @@
-"""Second stage: fit StyleGAN2's mapping network to z -> w of the distilled coder, on unlimited latents; then assemble the generator.
+"""Third stage: fit StyleGAN2's mapping network to z -> w of the distilled coder, on unlimited latents; then assemble the generator.
 
 A donor's share of a region is a function of scores that are linear in z, so the layers start as the computation itself:
 fc0 measures by how much each score exceeds a threshold (and passes z on, once with either sign), fc1 lets the donors of a region
@@ -91,7 +91,7 @@ class Judge(nn.Module):
         return self.last(torch.cat([x, spread[:, None]], 1))
 
 
-def fit(mapping: Mapping, coder: Coder, chooser: Chooser, cpu_seconds: float, seed: int, journal: Journal, adversarial: float = 0.1, batch: int = 256) -> Mapping:
+def fit(mapping: Mapping, coder: Coder, chooser: Chooser, cpu_seconds: float, seed: int, journal: Journal, adversarial: float = 0.3, rate: float = RATE, batch: int = 256) -> Mapping:
     """Regresses z -> w (and the coder's first layer) by mean square; returns the moving average.
 
     Mean squares alone would answer doubt between donors with their average, a dull face. So in the second half a small judge also
@@ -109,13 +109,13 @@ def fit(mapping: Mapping, coder: Coder, chooser: Chooser, cpu_seconds: float, se
         all_w = coder.tail1(code)
         scale_tail, scale_w = code.var(0).mean(), all_w.var(0).mean()
     average, judge = copy.deepcopy(mapping), Judge(all_w)
-    optimiser = torch.optim.Adam(mapping.parameters(), lr=RATE, betas=(0.5, 0.99))
+    optimiser = torch.optim.Adam(mapping.parameters(), lr=rate, betas=(0.5, 0.99))
     judge_optimiser = torch.optim.Adam(judge.parameters(), lr=RATE, betas=(0.0, 0.99))
     begin = time.process_time()
     step = 0
     while (spent := time.process_time() - begin) < cpu_seconds:
         part = spent / cpu_seconds
-        optimiser.param_groups[0]["lr"] = RATE * min(1, (step + 1) / 50) * min(1, max(0.02, (1 - part) / 0.6))
+        optimiser.param_groups[0]["lr"] = rate * min(1, (step + 1) / 50) * min(1, max(0.02, (1 - part) / 0.6))
         z = latents(batch)
         with torch.no_grad():
             tail = coder.tail0(coder.code(chooser(z)))
@@ -182,7 +182,7 @@ def assemble(mapping: Mapping, synthesis: nn.Module) -> Generator:
 
 
 def fit_run(options: argparse.Namespace) -> None:
-    """RUN/checkpoint.pt of a distilled run -> RUN/generator.pt, with sheets."""
+    """RUN/checkpoint.pt -> RUN/generator.pt with a sheet; goes on from the mapping network of RUN or of `--from`, where there is one."""
     from .distil import Distilled
 
     prepare(options.seed)
@@ -191,17 +191,25 @@ def fit_run(options: argparse.Namespace) -> None:
     net.load_state_dict(state["average"])
     net.requires_grad_(False)
     mapping = Mapping(Z_DIM, widths(state["choices"]), lr_multiplier=1.0)
-    fitted_before = options.run / "generator.pt"
-    if fitted_before.is_file():
-        # The donors are the same, so what the first two layers learned holds, and only the rest follows the coder.
-        mapping.load_state_dict(torch.load(fitted_before)["mapping"])
-        regress(mapping, net.coder, Chooser(state["choices"]))
+    earlier = options.run / "generator.pt"
+    if not earlier.is_file() and options.source:
+        earlier = options.source / "generator.pt"
+    if earlier.is_file():
+        stored = torch.load(earlier)
+        mapping.load_state_dict(stored["mapping"])
+        if not _same(stored["coder"], net.coder.state_dict()):
+            # The donors are the same, so what the first two layers learned holds, and only the rest follows the coder.
+            regress(mapping, net.coder, Chooser(state["choices"]))
     else:
         start(mapping, net.coder, state["choices"])
-    fitted = fit(mapping, net.coder, Chooser(state["choices"]), options.cpu_seconds, options.seed, Journal(options.run / "mapping"), options.adversarial)
+    fitted = fit(mapping, net.coder, Chooser(state["choices"]), options.cpu_seconds, options.seed, Journal(options.run / "mapping"), options.adversarial, RATE / 3 if earlier.is_file() else RATE)
     generator = assemble(fitted, net.synthesis)
-    save(options.run / "generator.pt", {"G_ema": generator.state_dict(), "seen": state["seen"], "mapping": fitted.state_dict(), "choices": state["choices"]})
+    save(options.run / "generator.pt", {"G_ema": generator.state_dict(), "seen": state["seen"], "mapping": fitted.state_dict(), "coder": net.coder.state_dict()})
     show(generator, options.run / "sheet.png")
+
+
+def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 def show(generator: Generator, path, psi: float = 1.0, seed: int = 5) -> None:
