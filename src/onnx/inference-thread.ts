@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { reasonOf } from '../errors.js';
 import type { FromThread, NetworkSource, TaskResult, ToThread } from './messages.js';
-import type { TensorData, Tensors, ValueInfo } from './tensor.js';
+import { movable, type TensorData, type ValueInfo } from './tensor.js';
 
 /**
  * The thread that owns ONNX sessions: `run()` of onnxruntime-node blocks the thread that calls it, so none is ever
@@ -50,13 +50,20 @@ async function open(network: number, source: NetworkSource): Promise<TaskResult>
 }
 
 async function run(message: Extract<ToThread, { kind: 'run' }>): Promise<TaskResult> {
-  const network = networks.get(message.network);
-  if (!network) throw new Error('the network was released');
-  const feeds: Record<string, Tensor> = { ...network.constants };
-  for (const [name, tensor] of Object.entries(message.feeds)) feeds[name] = toTensor(tensor);
-  const wanted = message.outputs ?? network.session.outputNames;
+  const { into } = message;
+  const first = opened(message.network);
+  const last = into ? opened(into.network) : first;
+  const feeds = Object.fromEntries(Object.entries(message.feeds).map(([name, t]) => [name, toTensor(t)]));
+  const wanted = message.outputs ?? last.session.outputNames;
   const started = performance.now();
-  const results = await network.session.run(feeds, wanted);
+  let results: InferenceSession.OnnxValueMapType;
+  if (into) {
+    const between = await first.session.run({ ...first.constants, ...feeds });
+    const value = between[first.session.outputNames[0]!]!;
+    results = await last.session.run({ ...last.constants, [into.input]: value }, wanted);
+  } else {
+    results = await first.session.run({ ...first.constants, ...feeds }, wanted);
+  }
   const milliseconds = performance.now() - started;
   const outputs: Record<string, TensorData> = {};
   for (const name of wanted) {
@@ -64,6 +71,12 @@ async function run(message: Extract<ToThread, { kind: 'run' }>): Promise<TaskRes
     if (value) outputs[name] = { type: value.type, dims: value.dims, data: value.data } as TensorData;
   }
   return { kind: 'ran', outputs, milliseconds };
+}
+
+function opened(network: number): Opened {
+  const found = networks.get(network);
+  if (!found) throw new Error('the network was released');
+  return found;
 }
 
 async function handle(message: ToThread): Promise<TaskResult> {
@@ -77,12 +90,6 @@ async function handle(message: ToThread): Promise<TaskResult> {
       networks.delete(message.network);
       return { kind: 'released' };
   }
-}
-
-/** Buffers that may move instead of being copied; views into a larger or shared buffer are copied. */
-function movable(tensors: Tensors): ArrayBuffer[] {
-  const buffers = Object.values(tensors).map((t) => t.data.buffer);
-  return [...new Set(buffers)].filter((b) => b instanceof ArrayBuffer);
 }
 
 const port = parentPort;

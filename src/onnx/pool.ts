@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { threadEntry } from '../thread-entry.js';
 import type { FromThread, NetworkSource, TaskResult, ToThread } from './messages.js';
-import type { Tensors, ValueInfo } from './tensor.js';
+import { movable, type Tensors, type ValueInfo } from './tensor.js';
 
 export interface PoolOptions {
   /** Threads, each with one session of every network. Default: the machine's available cores. 1..256. */
@@ -35,10 +35,14 @@ export interface RunOptions {
   readonly transfer?: boolean;
   /** Waiting tasks with a higher number run first. Later stages of a pipeline take higher ones. Default 0. */
   readonly priority?: number;
+  /** Runs this network next, in the same thread, with the only output as its `input`; the outputs are then this network's. */
+  readonly into?: { readonly network: Network; readonly input: string };
 }
 
 /** One network of a pool. Runs go to whichever thread is free. */
 export interface Network {
+  /** Of the pool. */
+  readonly id: number;
   readonly name: string;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
@@ -100,16 +104,18 @@ export class InferencePool {
     if (first?.kind !== 'opened') throw new TypeError('a thread answered open with something else');
     const spent = { milliseconds: 0, runs: 0 };
     return {
+      id: network,
       name: source.name,
       inputs: first.inputs,
       outputs: first.outputs,
       spent,
-      run: async (feeds, options = {}) => {
+      run: async (feeds, { outputs, transfer, priority = 0, into: next } = {}) => {
         try {
+          const into = next && { network: next.network.id, input: next.input };
           const result = await this.#enqueue(
-            { kind: 'run', task: this.#nextTask++, network, feeds, outputs: options.outputs },
-            options.transfer ? buffersOf(feeds) : [],
-            options.priority ?? 0,
+            { kind: 'run', task: this.#nextTask++, network, feeds, outputs, into },
+            transfer ? movable(feeds) : [],
+            priority,
           );
           if (result.kind !== 'ran') throw new TypeError('a thread answered run with something else');
           spent.milliseconds += result.milliseconds;
@@ -168,11 +174,6 @@ export class InferencePool {
       if (task) free.ask(task.message, task.transfer).then(task.resolve, task.reject);
     }
   }
-}
-
-function buffersOf(tensors: Tensors): ArrayBuffer[] {
-  const buffers = Object.values(tensors).map((t) => t.data.buffer);
-  return [...new Set(buffers)].filter((b) => b instanceof ArrayBuffer);
 }
 
 interface Question {

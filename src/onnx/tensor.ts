@@ -24,6 +24,12 @@ export interface ValueInfo {
   readonly shape: readonly (number | string)[];
 }
 
+/** The buffers of tensors that can move to another thread instead of being copied; shared ones need not. */
+export function movable(tensors: Tensors): ArrayBuffer[] {
+  const buffers = Object.values(tensors).map((t) => t.data.buffer);
+  return [...new Set(buffers)].filter((b) => b instanceof ArrayBuffer);
+}
+
 /** The float32 data of the named output. The graph's card was checked, so another type is a programming error. */
 export function floatsOf(tensors: Tensors, name: string): Float32Array {
   const tensor = tensors[name];
