@@ -50,20 +50,13 @@ async function open(network: number, source: NetworkSource): Promise<TaskResult>
 }
 
 async function run(message: Extract<ToThread, { kind: 'run' }>): Promise<TaskResult> {
-  const { into } = message;
-  const first = opened(message.network);
-  const last = into ? opened(into.network) : first;
-  const feeds = Object.fromEntries(Object.entries(message.feeds).map(([name, t]) => [name, toTensor(t)]));
-  const wanted = message.outputs ?? last.session.outputNames;
+  const network = networks.get(message.network);
+  if (!network) throw new Error('the network was released');
+  const feeds: Record<string, Tensor> = { ...network.constants };
+  for (const [name, tensor] of Object.entries(message.feeds)) feeds[name] = toTensor(tensor);
+  const wanted = message.outputs ?? network.session.outputNames;
   const started = performance.now();
-  let results: InferenceSession.OnnxValueMapType;
-  if (into) {
-    const between = await first.session.run({ ...first.constants, ...feeds });
-    const value = between[first.session.outputNames[0]!]!;
-    results = await last.session.run({ ...last.constants, [into.input]: value }, wanted);
-  } else {
-    results = await first.session.run({ ...first.constants, ...feeds }, wanted);
-  }
+  const results = await network.session.run(feeds, wanted);
   const milliseconds = performance.now() - started;
   const outputs: Record<string, TensorData> = {};
   for (const name of wanted) {
@@ -71,12 +64,6 @@ async function run(message: Extract<ToThread, { kind: 'run' }>): Promise<TaskRes
     if (value) outputs[name] = { type: value.type, dims: value.dims, data: value.data } as TensorData;
   }
   return { kind: 'ran', outputs, milliseconds };
-}
-
-function opened(network: number): Opened {
-  const found = networks.get(network);
-  if (!found) throw new Error('the network was released');
-  return found;
 }
 
 async function handle(message: ToThread): Promise<TaskResult> {

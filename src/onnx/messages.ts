@@ -9,15 +9,8 @@ export type ToThread =
       readonly network: number;
       readonly feeds: Tensors;
       readonly outputs: readonly string[] | undefined;
-      readonly into: Into | undefined;
     }
   | { readonly kind: 'release'; readonly task: number; readonly network: number };
-
-/** The network, and its input, that a run's only output goes into without leaving the thread. */
-export interface Into {
-  readonly network: number;
-  readonly input: string;
-}
 
 export type FromThread =
   | { readonly task: number; readonly ok: true; readonly result: TaskResult }

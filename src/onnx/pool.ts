@@ -35,14 +35,10 @@ export interface RunOptions {
   readonly transfer?: boolean;
   /** Waiting tasks with a higher number run first. Later stages of a pipeline take higher ones. Default 0. */
   readonly priority?: number;
-  /** Runs this network next, in the same thread, with the only output as its `input`; the outputs are then this network's. */
-  readonly into?: { readonly network: Network; readonly input: string };
 }
 
 /** One network of a pool. Runs go to whichever thread is free. */
 export interface Network {
-  /** Of the pool. */
-  readonly id: number;
   readonly name: string;
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
@@ -104,18 +100,16 @@ export class InferencePool {
     if (first?.kind !== 'opened') throw new TypeError('a thread answered open with something else');
     const spent = { milliseconds: 0, runs: 0 };
     return {
-      id: network,
       name: source.name,
       inputs: first.inputs,
       outputs: first.outputs,
       spent,
-      run: async (feeds, { outputs, transfer, priority = 0, into: next } = {}) => {
+      run: async (feeds, options = {}) => {
         try {
-          const into = next && { network: next.network.id, input: next.input };
           const result = await this.#enqueue(
-            { kind: 'run', task: this.#nextTask++, network, feeds, outputs, into },
-            transfer ? movable(feeds) : [],
-            priority,
+            { kind: 'run', task: this.#nextTask++, network, feeds, outputs: options.outputs },
+            options.transfer ? movable(feeds) : [],
+            options.priority ?? 0,
           );
           if (result.kind !== 'ran') throw new TypeError('a thread answered run with something else');
           spent.milliseconds += result.milliseconds;
