@@ -33,7 +33,7 @@ export const ERROR_CATALOGUE = define({
   },
   FB_CANCELLED: {
     message: 'cancelled: {what}',
-    remedy: 'Run the same command again: it continues where it stopped.',
+    remedy: 'Run the same command again; a build continues where it stopped.',
     status: 'CANCELLED',
     retryable: true,
   },
@@ -136,7 +136,7 @@ export const ERROR_CATALOGUE = define({
   FB_NO_FACE: {
     message: 'no face was found in photo {photo}',
     remedy:
-      'Use a photo with a face that is at least 40 pixels wide and turned to the camera; for a crop that is all face, give its box as known.',
+      'Use a photo with a face that is at least 40 pixels wide and turned to the camera; for a crop that is all face, say so (--face whole, --whole, or its box).',
     status: 'FAILED_PRECONDITION',
   },
   FB_FACE_UNALIGNABLE: {
@@ -163,7 +163,7 @@ export const ERROR_CATALOGUE = define({
   FB_BANK_CORRUPT: {
     message: 'bank file {file} is damaged: {reason}',
     remedy:
-      'Run `foilbank bank verify`, then `foilbank bank rollback` to a whole version, or build the bank again.',
+      'Run `foilbank bank verify`, then `foilbank bank rollback` to a whole version, or `foilbank bank build --force`.',
     status: 'DATA_LOSS',
   },
   FB_BANK_FORMAT_NEWER: {

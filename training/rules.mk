@@ -30,6 +30,7 @@ generator-train: generator-data ## train the default generator, or go on where i
 .PHONY: generator-export
 generator-export: generator-tools ## the trained generator as ONNX with its card: models/generator/
 	@$(GAN_ENV) $(GAN_PYTHON) training/export_default.py --run $(GAN_RUN)-polish --out models/generator
+	@node training/complete_card.mjs $(GAN_CARD)
 
 .PHONY: generator-report
 generator-report: models generator-tools ## figures of the default generator against its sampler and real photos (about 10 minutes)

@@ -13,7 +13,13 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'use 64 lower-case hexadecimal
 const count = z.int().min(0);
 const similarity = z.number().min(-1).max(1);
 
-const network = z.strictObject({ name: z.string().min(1), sha256, licence: z.string().min(1) });
+/** `cardSha256` covers the graph and how its card says to feed and read it: the same graph fed otherwise is another network. */
+const network = z.strictObject({
+  name: z.string().min(1),
+  sha256,
+  cardSha256: sha256,
+  licence: z.string().min(1),
+});
 
 const inputs = z.strictObject({
   generator: network,
@@ -49,7 +55,7 @@ const parameters = z.strictObject({
   neighbours: z.int().min(1),
   /** λ of the operator `shift`. */
   lambda: z.number(),
-  engine: z.string().min(1),
+  engine: z.enum(['exact', 'hnsw']),
   /** What the engine was built with, by its own names. */
   index: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
   calibration: z.strictObject({ kind: z.literal('none') }),

@@ -14,7 +14,7 @@ export interface Bank {
   readonly manifest: Manifest;
   readonly candidates: CandidateTable;
   /**
-   * Checks the hash of a further file (index.hnsw, preview.webp), then says where this machine can read it.
+   * Checks the hash of a further file (index.hnsw, preview.png), then says where this machine can read it.
    *
    * @returns undefined when the version has no such file
    * @throws FoilbankError FB_BANK_CORRUPT

@@ -13,6 +13,7 @@ const PART_FORMAT = 1;
 
 /** Everything besides the seeds that a part's rows depend on. */
 export interface PartRecipe {
+  /** Fingerprints of the cards, which cover the graphs. */
   readonly generatorSha256: string;
   readonly embedderSha256: string;
   /** Absent where no detector scored the faces. */

@@ -18,7 +18,7 @@ import { type BankStore, type Body, CHUNK_BYTES } from './store.js';
 /** What a version shall hold. */
 export interface BankDraft extends ManifestDraft {
   readonly candidates: CandidateTable;
-  /** Further files by path within the version (index.hnsw, preview.webp): their bytes, or where this machine has them. */
+  /** Further files by path within the version (index.hnsw, preview.png): their bytes, or where this machine has them. */
   readonly files?: Readonly<Record<string, Uint8Array | { readonly localFile: string }>>;
 }
 

@@ -1,6 +1,6 @@
 import type { Bank } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
-import { findModel, type GeneratorCard, type Model } from '../onnx/index.js';
+import { findModel, fingerprint, type GeneratorCard, type Model } from '../onnx/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
 /**
@@ -14,9 +14,10 @@ export async function generatorOfBank(
   bank: Bank,
   card?: string,
 ): Promise<Model<GeneratorCard>> {
-  const { name, sha256 } = bank.manifest.inputs.generator;
+  const { name, cardSha256 } = bank.manifest.inputs.generator;
   const model = await findModel(modelFolders(context), card ?? name, 'generator');
-  if (model.card.sha256 === sha256) return model;
-  const [expected, actual] = [sha256.slice(0, 12), model.card.sha256.slice(0, 12)];
+  const found = fingerprint(model.card);
+  if (found === cardSha256) return model;
+  const [expected, actual] = [cardSha256.slice(0, 12), found.slice(0, 12)];
   throw new FoilbankError('FB_BANK_GENERATOR_DIFFERS', { bank: bank.name, expected, actual });
 }

@@ -52,11 +52,7 @@ async function photosOf(paths: readonly string[]): Promise<string[]> {
       continue;
     }
     const inside = (await readdir(path, { recursive: true })).filter((name) => PHOTO.test(name)).sort();
-    if (inside.length === 0)
-      throw new FoilbankError('FB_FILE_UNREADABLE', {
-        file: path,
-        reason: 'no JPEG, PNG, WebP or AVIF file is in it',
-      });
+    if (inside.length === 0) warn(`no JPEG, PNG, WebP or AVIF file is in ${path}`);
     photos.push(...inside.map((name) => join(path, name)));
   }
   return photos;

@@ -3,7 +3,16 @@ import pc from 'picocolors';
 import { FoilbankError } from '../errors.js';
 import { checkModelFile, listModels, type Model, prepareModel } from '../onnx/index.js';
 import { goldenOf, verifyModel } from '../pipeline/index.js';
-import { type CliContext, type ContextOf, modelFolders, print, printJson, say, withPool } from './context.js';
+import {
+  type CliContext,
+  type ContextOf,
+  modelFolders,
+  print,
+  printJson,
+  say,
+  warn,
+  withPool,
+} from './context.js';
 import { Reported } from './reported.js';
 import { table } from './table.js';
 
@@ -68,7 +77,7 @@ async function stateOf(model: Model): Promise<string> {
 }
 
 async function list(context: CliContext, json: boolean): Promise<void> {
-  const models = await listModels(modelFolders(context));
+  const models = await listModels(modelFolders(context), ({ code, message }) => warn(`${code}: ${message}`));
   const states = await Promise.all(models.map(stateOf));
   if (json) return printJson(models.map((model, i) => ({ ...summary(model), state: states[i] })));
   const rows = models.map(({ card }, i) => [

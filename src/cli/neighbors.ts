@@ -29,7 +29,9 @@ export function neighborsCommand(context: ContextOf): Command {
     .option('--embedding <file>', 'ask with the embeddings of this NumPy file instead of a photo')
     .option(...FACE_OPTION, faceChoices)
     .option('--show <count>', 'how many neighbours to list', whole(1, 10_000), 16)
-    .option('--exclude <ids...>', 'candidates that may not come back, by id')
+    .option('--exclude <ids>', 'candidates that may not come back, by id, separated by commas', (ids) =>
+      ids.split(','),
+    )
     .option('--sheet <file.png>', 'a picture of the face beside its look-alikes (photos only)')
     .option('--json', 'one JSON document')
     .addHelpText(
@@ -44,6 +46,8 @@ Examples:
     async (photo: string | undefined, options: NeighborsOptions, self: Command) => {
       if ((photo === undefined) === (options.embedding === undefined))
         self.error('error: give a photo or --embedding FILE, one of the two');
+      if (photo === undefined && options.sheet !== undefined)
+        self.error('error: --sheet needs a photo: an embedding has no picture');
       await neighbors(context(self), photo, options);
     },
   );
@@ -93,6 +97,7 @@ async function answer(
       query: name,
       ...{ bank: bank.name, version: bank.version, estimator: estimate.estimator, k: estimate.k },
       ...{ r: estimate.r[i] as number, sigma: estimate.sigma[i] as number, n: estimate.n[i] as number },
+      warnings: support.warnings,
       complete: set.complete,
       keptOut: set.keptOut,
       engine: set.searched.engine,
@@ -103,6 +108,7 @@ async function answer(
       }),
     };
   });
+  for (const warning of support.warnings) warn(warning);
   if (options.json) printJson(answers.length === 1 ? answers[0] : answers);
   else for (const one of answers) show(one);
   if (options.sheet !== undefined && query.faces?.[0] && answers[0])

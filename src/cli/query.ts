@@ -1,7 +1,7 @@
 import { FoilbankError } from '../errors.js';
 import { type Face, FaceReader } from '../faces/index.js';
 import { readBytes } from '../files.js';
-import type { InferencePool } from '../onnx/index.js';
+import { fingerprint, type InferencePool } from '../onnx/index.js';
 import { matrixOf, readFace, type Support } from '../pipeline/index.js';
 import { parseNpy, UnitMatrix } from '../vectors/index.js';
 import { type CliContext, warn } from './context.js';
@@ -27,11 +27,11 @@ export async function queryOfPhotos(
   const models = await faceModels(context, options);
   const { name, manifest } = support.bank;
   const expected = manifest.inputs.embedder;
-  if (models.embedder.card.sha256 !== expected.sha256)
+  if (fingerprint(models.embedder.card) !== expected.cardSha256)
     throw new FoilbankError('FB_BANK_EMBEDDER_DIFFERS', {
       bank: name,
-      expected: `${expected.name} (${expected.sha256.slice(0, 12)})`,
-      actual: `${models.embedder.card.name} (${models.embedder.card.sha256.slice(0, 12)})`,
+      expected: `${expected.name} (${expected.cardSha256.slice(0, 12)})`,
+      actual: `${models.embedder.card.name} (${fingerprint(models.embedder.card).slice(0, 12)})`,
     });
   const reader = await FaceReader.open(pool, models);
   const faces = await Promise.all(

@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import pc from 'picocolors';
 
 /** A plain table: a header, a rule, left-aligned text and right-aligned numbers. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
@@ -10,9 +11,10 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
       ),
   );
   const view = new Table({
-    head: [...head],
+    // Coloured here, since the table library would write its codes into pipes and files too.
+    head: head.map((name) => pc.bold(name)),
     colAligns: numeric.map((n) => (n ? 'right' : 'left')),
-    style: { head: ['bold'], border: [], 'padding-left': 0, 'padding-right': 2 },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
     chars: {
       top: '',
       'top-mid': '',

@@ -43,6 +43,10 @@ export class ImageChips {
     return new ImageChips(format, await pool.load({ name: 'image-chips', graph: g.build() }));
   }
 
+  release(): Promise<void> {
+    return this.network.release();
+  }
+
   /** @param images float32 [N, 3, height, width] in the format's range */
   async cut(images: Float32Array): Promise<TensorData> {
     const { width, height } = this.format;

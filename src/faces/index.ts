@@ -16,3 +16,4 @@ export { ImageChips, type ImageFormat } from './image-chips.js';
 export { LandmarkFinder } from './landmarks.js';
 export { decodePhoto, type Photo, type PhotoOptions, resolvePhotoOptions } from './photo.js';
 export { FaceScorer, FRAMING, type Framing } from './score.js';
+export { templateOf } from './templates.js';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -46,7 +47,9 @@ const imageInput = z.strictObject({
 /** Output values that the closed-form test picture `pattern-1` must give (their first ones, in memory order). */
 const patternGolden = z.strictObject({
   input: z.literal('pattern-1'),
-  outputs: z.record(z.string(), z.array(z.number()).min(1)),
+  outputs: z
+    .record(z.string(), z.array(z.number()).min(1))
+    .refine((outputs) => Object.keys(outputs).length > 0, 'name at least one output'),
   tolerance: z.number().positive().max(1),
 });
 
@@ -106,6 +109,7 @@ const generatorCard = z.strictObject({
       min: z.number().min(0).default(0),
       max: z.number().max(2).default(1.5),
     })
+    .refine((psi) => psi.min <= psi.default && psi.default <= psi.max, 'the default must lie from min to max')
     .default({ default: 1, min: 0, max: 1.5 }),
   /** Where the face lies: a similarity from canvas pixels to chip pixels (pixel centres at whole numbers), or detection. */
   align: z.discriminatedUnion('mode', [
@@ -118,11 +122,15 @@ const generatorCard = z.strictObject({
     }),
     z.strictObject({ mode: z.literal('detect') }),
   ]),
-  /** The image of the latent z_i = sin(1 + i), averaged to 8 × 8, channel by channel: 192 numbers. */
+  /**
+   * The image of the latent z_i = sin(1 + i), averaged to 8 × 8, channel by channel: 192 numbers. `chip`: the same of the aligned
+   * chip, RGB in 0..255, which catches a wrong colour order, range or place.
+   */
   golden: z.strictObject({
     latent: z.literal('sin'),
     psi: z.number(),
     pooled: z.array(z.number()).length(192),
+    chip: z.array(z.number()).length(192).optional(),
     tolerance: z.number().positive().max(1),
   }),
 });
@@ -145,9 +153,10 @@ export function parseCard(json: unknown, where: string): ModelCard {
   const parsed = cardSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
+  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   throw new FoilbankError('FB_CARD_INVALID', {
     card: where,
-    field: issue?.path.map(String).join('.') || '(the card itself)',
+    field: [...(issue?.path ?? []), ...unknown].map(String).join('.') || '(the card itself)',
     reason: issue?.message ?? 'is not valid',
   });
 }
@@ -170,6 +179,26 @@ async function readJson(file: string): Promise<unknown> {
   } catch (error) {
     throw new FoilbankError('FB_CARD_UNREADABLE', { card: file, reason: reasonOf(error) }, { cause: error });
   }
+}
+
+/**
+ * Hash of everything in a card that decides what its network gives: the graph and how it is fed and read. Name, licence, notes
+ * and golden output do not count.
+ */
+export function fingerprint(card: ModelCard): string {
+  const told = ['name', 'version', 'file', 'bytes', 'licence', 'source', 'prepare', 'notes', 'golden'];
+  const deciding = Object.entries(card).filter(([field]) => !told.includes(field));
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(Object.fromEntries(deciding))))
+    .digest('hex');
+}
+
+/** The same value with the keys of its objects in one order. */
+function sorted(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inside]) => [key, sorted(inside)]));
 }
 
 /** A card and the path of the graph it describes. */

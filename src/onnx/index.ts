@@ -3,6 +3,7 @@ export {
   cardJsonSchema,
   type DetectorCard,
   type EmbedderCard,
+  fingerprint,
   type GeneratorCard,
   type LandmarksCard,
   type Model,

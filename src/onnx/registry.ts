@@ -14,12 +14,24 @@ export interface ModelFolders {
   readonly cache: string;
 }
 
-/** Every card of the folders, by name. A later folder's card replaces an earlier one of the same name. */
-export async function listModels(folders: ModelFolders): Promise<Model[]> {
+/**
+ * Every card of the folders, by name. A later folder's card replaces an earlier one of the same name.
+ *
+ * @param onBadCard told of each card that cannot be read or is invalid: it is passed over
+ */
+export async function listModels(
+  folders: ModelFolders,
+  onBadCard?: (error: FoilbankError) => void,
+): Promise<Model[]> {
   const models = new Map<string, Model>();
   for (const folder of folders.cards) {
     for (const file of await jsonFiles(folder)) {
-      const card = await readIfCard(file);
+      const card = await readIfCard(file).catch((error: unknown) => {
+        // One bad card must not hide the others; asked for by its path it says what is wrong with it.
+        if (!(error instanceof FoilbankError)) throw error;
+        onBadCard?.(error);
+        return undefined;
+      });
       if (card) models.set(card.name, { card, graph: graphPath(card, file, folders.cache) });
     }
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type BankStore, type Manifest, PartFolder, publishBank, showBank } from '../bank/index.js';
 import { FoilbankError, throwIfCancelled } from '../errors.js';
-import type { InferencePool, Model } from '../onnx/index.js';
+import { fingerprint, type InferencePool, type Model } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
 import { type BuildOptions, resolveBuildOptions } from './build-options.js';
 import { CandidateMaker, type Networks } from './candidate-maker.js';
@@ -97,7 +97,12 @@ export async function buildBank(request: BuildRequest): Promise<BuildResult> {
 
 type Inputs = Manifest['inputs'];
 
-const networkOf = ({ card: { name, sha256, licence } }: Model) => ({ name, sha256, licence });
+const networkOf = ({ card }: Model) => ({
+  name: card.name,
+  sha256: card.sha256,
+  cardSha256: fingerprint(card),
+  licence: card.licence,
+});
 
 function inputsOf({ generator, embedder, detector }: Networks, options: BuildOptions): Inputs {
   const { psi, firstSeed, size, chunkSize, minimumScore, duplicateCeiling } = options;
@@ -117,9 +122,9 @@ function inputsOf({ generator, embedder, detector }: Networks, options: BuildOpt
 function partFolder(store: BankStore, bank: string, inputs: Inputs): PartFolder {
   const { generator, embedder, detector, psi, chunkSize, gates } = inputs;
   const recipe = {
-    generatorSha256: generator.sha256,
-    embedderSha256: embedder.sha256,
-    ...(detector ? { detectorSha256: detector.sha256 } : {}),
+    generatorSha256: generator.cardSha256,
+    embedderSha256: embedder.cardSha256,
+    ...(detector ? { detectorSha256: detector.cardSha256 } : {}),
     ...{ psi, chunkSize, gates },
   };
   return new PartFolder(store, bank, recipe, embedder.dimension);

@@ -1,7 +1,9 @@
 import { FoilbankError } from '../errors.js';
 import type { EmbedderCard, GeneratorCard } from '../onnx/index.js';
-import type { OperatorName } from '../scoring/index.js';
+import { type OperatorName, resolveOperatorSettings } from '../scoring/index.js';
 import { MAX_SEED } from '../synthesis/index.js';
+
+const ENGINES = ['auto', 'exact', 'hnsw'] as const;
 
 export interface BuildOptions {
   /** Accepted candidates wanted. 1..2,000,000; default 20,000. */
@@ -10,7 +12,7 @@ export interface BuildOptions {
   readonly firstSeed: number;
   /** Truncation. Default: the generator card's. */
   readonly psi: number;
-  /** Seeds a part: what an interruption can lose at most. 1..8,192; default 512. */
+  /** Seeds a part: what an interruption can lose at most. 1..8,192; default: a sixteenth of `size`, from 32 to 512. */
   readonly chunkSize: number;
   /** Detector score that a face must reach. 0..1; default 0.5. */
   readonly minimumScore: number;
@@ -23,7 +25,7 @@ export interface BuildOptions {
   /** Share of seeds that must become candidates; a build that stays below it gives up. 0..1; default 0.02. */
   readonly minimumYield: number;
   /** `auto` takes the one that is faster at this size and K. Default `auto`. */
-  readonly engine: 'auto' | 'exact' | 'hnsw';
+  readonly engine: (typeof ENGINES)[number];
   /** Operator that the bank recommends. Default `standardise`. */
   readonly operator: OperatorName;
   /** K, size of a support set. Default: 2 % of `size`, from 16 to 1,024. */
@@ -43,7 +45,7 @@ export function resolveBuildOptions(
     size,
     firstSeed: 0,
     psi: generator.psi.default,
-    chunkSize: 512,
+    chunkSize: Math.max(32, Math.min(512, Math.ceil(size / 16 / 32) * 32)),
     minimumScore: 0.5,
     duplicateCeiling: (1 + embedder.samePersonCeiling) / 2,
     minimumYield: 0.02,
@@ -53,6 +55,13 @@ export function resolveBuildOptions(
     lambda: 1,
     ...options,
   };
+  if (!ENGINES.includes(resolved.engine))
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      option: 'engine',
+      value: resolved.engine,
+      expected: `one of ${ENGINES.join(', ')}`,
+    });
+  resolveOperatorSettings({ operator: resolved.operator, lambda: resolved.lambda });
   whole('size', resolved.size, 1, 2_000_000);
   whole('firstSeed', resolved.firstSeed, 0, MAX_SEED - 1e9);
   whole('chunkSize', resolved.chunkSize, 1, 8192);
@@ -61,7 +70,6 @@ export function resolveBuildOptions(
   real('minimumScore', resolved.minimumScore, 0, 1);
   real('duplicateCeiling', resolved.duplicateCeiling, -1, 1);
   real('minimumYield', resolved.minimumYield, 0, 1);
-  real('lambda', resolved.lambda, 0, 4);
   return Object.freeze(resolved);
 }
 

@@ -41,14 +41,18 @@ export async function contactSheet(tiles: readonly Tile[], options: SheetOptions
       top: GAP + Math.floor(i / across) * cell.height,
     })),
     ...(captions ?? []).map(async (caption, i) => ({
-      input: await textLine(caption),
+      input: await textLine(caption, side),
       left: left + (i % across) * cell.width + 2,
       top: GAP + Math.floor(i / across) * cell.height + side + 4,
     })),
     ...(query
       ? [
           resized(query.tile, 4 * side).then((input) => ({ input, left: GAP, top: GAP })),
-          textLine(query.caption).then((input) => ({ input, left: GAP + 2, top: 4 * side + GAP + 5 })),
+          textLine(query.caption, 4 * side).then((input) => ({
+            input,
+            left: GAP + 2,
+            top: 4 * side + GAP + 5,
+          })),
         ]
       : []),
   ]);
@@ -67,8 +71,10 @@ const resized = ({ data, width, height }: Tile, side: number): Promise<Buffer> =
 // A machine may have no font at all, so the text brings its own.
 const FONT = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
 
-/** One line of small dark text on a transparent ground. */
-function textLine(text: string): Promise<Buffer> {
+/** One line of small dark text on a transparent ground, cut off where it would be wider than its tile. */
+function textLine(whole: string, width: number): Promise<Buffer> {
+  const most = Math.floor(width / 7);
+  const text = whole.length > most ? `${whole.slice(0, most - 1)}…` : whole;
   const escaped = text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
   return sharp({
     text: {

@@ -7,7 +7,7 @@ import {
   type ModelCard,
   type ModelFolders,
 } from '../onnx/index.js';
-import { checkGeneratorGolden, Generator, generatorGolden } from '../synthesis/index.js';
+import { checkGeneratorGolden, generatorGolden } from './generator-golden.js';
 
 /**
  * Proves a model card: the file's hash, the graph's inputs and outputs, and the golden output.
@@ -22,12 +22,7 @@ export async function verifyModel(
   nameOrFile: string,
 ): Promise<void> {
   const model = await findAnyModel(folders, nameOrFile);
-  if (isGenerator(model)) {
-    const generator = await Generator.open(pool, model);
-    await checkGeneratorGolden(generator);
-    await generator.release();
-    return;
-  }
+  if (isGenerator(model)) return checkGeneratorGolden(pool, model);
   await checkGolden(pool, model as Parameters<typeof checkGolden>[1]);
 }
 
@@ -45,12 +40,7 @@ export async function goldenOf(
   nameOrFile: string,
 ): Promise<ModelCard['golden']> {
   const model = await findAnyModel(folders, nameOrFile);
-  if (isGenerator(model)) {
-    const generator = await Generator.open(pool, model);
-    const field = await generatorGolden(generator, model.card.psi.default);
-    await generator.release();
-    return field;
-  }
+  if (isGenerator(model)) return generatorGolden(pool, model, model.card.golden.psi);
   const outputs = await goldenOutputs(pool, model as Parameters<typeof checkGolden>[1]);
   const first = Object.entries(outputs).map(([name, values]) => [name, Array.from(values.subarray(0, KEPT))]);
   return { input: 'pattern-1', outputs: Object.fromEntries(first), tolerance: 1e-3 };

@@ -164,6 +164,7 @@ describe('foilbank neighbors', () => {
     expect(code).toBe(0);
     const answer = JSON.parse(stdout);
     expect(answer).toMatchObject({ bank: 'blobs', k: 20, n: 20, complete: true });
+    expect(answer.warnings.join()).toContain('not calibrated');
     expect(answer.neighbors).toHaveLength(5);
     const similarities = answer.neighbors.map((n: { similarity: number }) => n.similarity);
     expect(similarities).toEqual([...similarities].sort((a, b) => b - a));
@@ -175,7 +176,7 @@ describe('foilbank neighbors', () => {
         (await run('neighbors', sample(3), '--bank', 'blobs', '--k', '20', '--json', ...more)).stdout,
       );
     const { neighbors } = await ask();
-    const without = await ask('--exclude', neighbors[0].id, neighbors[1].id);
+    const without = await ask('--exclude', `${neighbors[0].id},${neighbors[1].id}`);
     expect(without.keptOut.excluded).toBe(2);
     expect(without.neighbors[0].id).toBe(neighbors[2].id);
   });
@@ -267,6 +268,12 @@ describe('foilbank, used wrongly', () => {
     ['a bank name that climbs out of the store', ['bank', 'show', '../../etc'], 1, 'FB_BANK_NAME_INVALID'],
     ['an unknown generator', ['bank', 'build', 'x', '--generator', 'nobody'], 1, 'FB_CARD_UNKNOWN'],
     ['neither photo nor embedding', ['neighbors'], 2, 'one of the two'],
+    [
+      'a picture of an embedding',
+      ['neighbors', '--embedding', 'x.npy', '--sheet', 's.png'],
+      2,
+      'needs a photo',
+    ],
   ])('%s: its exit code, and words that help', async (_, args, code, words) => {
     const outcome = await run(...args);
     expect(outcome.stderr).toContain(words);

@@ -103,6 +103,12 @@ describe('buildBank', () => {
     ]);
   });
 
+  it('knows the same graph under a card that feeds it otherwise as another network', async () => {
+    const shifted = { ...networks.generator.card.align, translation: [5, 5] };
+    const moved = await tinyNetworks(join(folder, 'moved'), { generator: { align: shifted } });
+    expect(await build(storeNamed('first'), { networks: moved })).toMatchObject({ built: true });
+  });
+
   it('counts what each gate turned away, and every seed once', async () => {
     const { manifest } = await build(storeNamed('gated'), { options: { ...options, duplicateCeiling: 0.9 } });
     const { generated, accepted, rejected } = manifest.counts;
@@ -141,6 +147,8 @@ describe('buildBank', () => {
     ['psi', { psi: 9 }],
     ['neighbours', { neighbours: 151 }],
     ['minimumScore', { minimumScore: Number.NaN }],
+    ['engine', { engine: 'magic' as 'exact' }],
+    ['operator', { operator: 'magic' as 'shift' }],
   ])('refuses the option %s out of range, naming it', async (option, change) => {
     await expect(build(storeNamed('refused'), { options: { ...options, ...change } })).rejects.toMatchObject({
       code: 'FB_OPTION_INVALID',

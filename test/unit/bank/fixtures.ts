@@ -27,7 +27,12 @@ export function someCandidates(rows: number, dimension = 8, salt = 1, first = 5)
 
 export function draftOf(candidates: CandidateTable, more: Partial<BankDraft> = {}): BankDraft {
   const accepted = candidates.seeds.length;
-  const network = (name: string) => ({ name, sha256: name.repeat(64).slice(0, 64), licence: 'CC0-1.0' });
+  const network = (name: string) => ({
+    name,
+    sha256: name.repeat(64).slice(0, 64),
+    cardSha256: name.repeat(64).slice(0, 64),
+    licence: 'CC0-1.0',
+  });
   return {
     candidates,
     inputs: {

@@ -87,9 +87,13 @@ describe('listModels and findModel', () => {
     expect(await listModels(folders())).toEqual([]);
   });
 
-  it('name a card that is not JSON', async () => {
+  it('tell of a card that cannot be read, and go on to the others', async () => {
     await writeFile(join(folder, 'bad.json'), '{');
-    await expect(listModels(folders())).rejects.toMatchObject({ code: 'FB_CARD_UNREADABLE' });
+    await writeModel(folder, tinyGenerator(), tinyGeneratorCard);
+    const told: string[] = [];
+    const models = await listModels(folders(), ({ code }) => told.push(code));
+    expect(models.map((m) => m.card.name)).toEqual(['tiny-generator']);
+    expect(told).toEqual(['FB_CARD_UNREADABLE']);
   });
 });
 
