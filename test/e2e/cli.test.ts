@@ -44,7 +44,7 @@ describe('foilbank bank', () => {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     const lines = jsonLines(stdout);
-    expect(lines.find((l) => l.event === 'progress')).toMatchObject({ step: 'faces', total: 512 });
+    expect(lines.find((l) => l.event === 'progress')).toMatchObject({ step: 'faces', total: 128 });
     expect(lines.at(-1)).toMatchObject({ event: 'published', bank: 'blobs', version: '000001' });
   });
 
@@ -52,7 +52,7 @@ describe('foilbank bank', () => {
     expect(JSON.parse((await run('bank', 'list', '--json')).stdout)).toMatchObject([
       { bank: 'blobs', version: '000001', inService: true, candidates: 128, generator: 'tiny-generator' },
     ]);
-    expect((await run('bank', 'show', 'blobs')).stdout).toMatch(/candidates +128 of 512 seeds/);
+    expect((await run('bank', 'show', 'blobs')).stdout).toMatch(/candidates +128 of 128 seeds/);
     expect(await run('bank', 'verify', 'blobs')).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('0 problems'),
