@@ -1,4 +1,4 @@
-import { FoilbankError } from '../errors.js';
+import { FoilbankError, throwIfCancelled } from '../errors.js';
 import { decodeCandidates } from './arrow.js';
 import { type CandidateTable, emptyTable } from './candidate.js';
 import { checkObject, readChecked, readWhole, sha256Of } from './hashing.js';
@@ -109,7 +109,7 @@ export async function readCandidates(
   const table = emptyTable(manifest.counts.accepted, dimension);
   let rows = 0;
   for (const file of candidateFiles(manifest)) {
-    if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what: `opening of bank ${layout.bank}` });
+    throwIfCancelled(signal, `opening of bank ${layout.bank}`);
     const key = layout.file(manifest.version, file.path);
     const decoded = decodeCandidates(await readChecked(store, key, file), key);
     if (decoded.dimension !== dimension || rows + decoded.rows > manifest.counts.accepted)

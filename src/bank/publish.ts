@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { FoilbankError, reasonOf } from '../errors.js';
+import { FoilbankError, reasonOf, throwIfCancelled } from '../errors.js';
 import { encodeCandidates } from './arrow.js';
 import { type CandidateTable, faultOfTable, sliceTable } from './candidate.js';
 import { collectGarbage } from './collect.js';
@@ -58,7 +58,7 @@ export async function publishBank(
     };
     const bytes = Buffer.from(encodeManifest(manifest));
     await store.write(layout.manifest(version), bytes);
-    throwIfAborted(options.signal, bank);
+    throwIfCancelled(options.signal, `publication of bank ${bank}`);
     if (await appendPublication(store, layout, last, version, sha256Of(bytes))) return manifest;
     throw new FoilbankError('FB_BANK_BUSY', { bank, version });
   } catch (error) {
@@ -122,7 +122,7 @@ async function writeFiles(
 ): Promise<ManifestFile[]> {
   const written: ManifestFile[] = [];
   const put = async (path: string, source: Body) => {
-    throwIfAborted(options.signal, layout.bank);
+    throwIfCancelled(options.signal, `publication of bank ${layout.bank}`);
     const body = hashed(source);
     await store.write(layout.file(version, path), body.stream);
     const file = { path, ...body.digest() };
@@ -162,8 +162,4 @@ async function removeUnlessPublished(store: BankStore, layout: Layout, version: 
   } catch (error) {
     if (!(error instanceof FoilbankError)) throw error;
   }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined, bank: string): void {
-  if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what: `publication of bank ${bank}` });
 }

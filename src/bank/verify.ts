@@ -1,4 +1,4 @@
-import { FoilbankError } from '../errors.js';
+import { FoilbankError, throwIfCancelled } from '../errors.js';
 import { checkObject } from './hashing.js';
 import { type Layout, layoutOf } from './layout.js';
 import type { Manifest } from './manifest.js';
@@ -56,8 +56,7 @@ class Check {
 
   /** @returns undefined when a damage was found, which is then among the problems */
   async attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
-    if (this.signal?.aborted)
-      throw new FoilbankError('FB_CANCELLED', { what: `verification of bank ${this.layout.bank}` });
+    throwIfCancelled(this.signal, `verification of bank ${this.layout.bank}`);
     try {
       return await call();
     } catch (error) {

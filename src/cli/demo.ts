@@ -11,6 +11,7 @@ import {
   comparePairs,
   foilSheet,
   matrixOf,
+  type Networks,
   openSupport,
   readFace,
   type Support,
@@ -72,7 +73,7 @@ async function demo(context: CliContext, options: DemoOptions): Promise<void> {
     say(`bank of ${accepted} virtual faces out of ${generated} seeds`);
     const support = await openSupport(pool, store, 'demo');
     try {
-      await lookAndCompare(context, pool, support, options);
+      await lookAndCompare(pool, support, networks, options.out);
     } finally {
       await support.close();
     }
@@ -80,13 +81,7 @@ async function demo(context: CliContext, options: DemoOptions): Promise<void> {
   say(`done in ${duration((performance.now() - started) / 1000)}`);
 }
 
-async function lookAndCompare(
-  context: CliContext,
-  pool: InferencePool,
-  support: Support,
-  options: DemoOptions,
-) {
-  const networks = await networksOf(context, options);
+async function lookAndCompare(pool: InferencePool, support: Support, networks: Networks, out: string) {
   const { bank, estimator } = support;
   const { psi } = bank.manifest.inputs;
   const samples = join(
@@ -115,12 +110,12 @@ async function lookAndCompare(
     'bank.png': await sheetOfSeeds(pool, generator, bank.candidates.seeds.subarray(0, 96), psi),
     'look-alikes.png': await foilSheet(pool, networks.generator, psi, faces[0]!, foils, caption),
   };
-  for (const [name, png] of Object.entries(pictures)) await writeWhole(join(options.out, name), png);
+  for (const [name, png] of Object.entries(pictures)) await writeWhole(join(out, name), png);
   print(await scoreTable(support, embeddings));
   for (const warning of support.warnings) warn(warning);
   say(
     `pictures: ${Object.keys(pictures)
-      .map((name) => join(options.out, name))
+      .map((name) => join(out, name))
       .join(', ')}`,
   );
 }

@@ -1,4 +1,4 @@
-import { FoilbankError } from '../errors.js';
+import { FoilbankError, throwIfCancelled } from '../errors.js';
 import type { Exclusion, SupportSearch, SupportSet } from '../neighbours/index.js';
 import type { DiscrepancyStats } from '../scoring/index.js';
 import { spreadOf, type UnitMatrix } from '../vectors/index.js';
@@ -61,7 +61,7 @@ export class VirtualEstimator {
     const aboveCeiling = new Int32Array(m);
     const kept: SupportSet[] = [];
     for (let begin = 0; begin < m; begin += CHUNK) {
-      if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what: 'estimating discrepancies' });
+      throwIfCancelled(signal, 'estimating discrepancies');
       const end = Math.min(m, begin + CHUNK);
       const sets = await this.support.find(embeddings.slice(begin, end), {
         k: this.k,

@@ -1,3 +1,4 @@
+import { checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import {
   type EmbedderCard,
@@ -38,12 +39,7 @@ export class Embedder {
         field: 'align.template',
         reason: `${card.align.template} makes chips of ${size} × ${size}, input is ${card.input.width} × ${card.input.height}`,
       });
-    if (!Number.isInteger(batch) || batch < 1 || batch > 256)
-      throw new FoilbankError('FB_OPTION_INVALID', {
-        option: 'batch',
-        value: batch,
-        expected: 'a whole number from 1 to 256',
-      });
+    checkWhole('batch', batch, 1, 256);
     return new Embedder(card, batch, await loadModel(pool, model));
   }
 

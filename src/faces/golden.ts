@@ -1,10 +1,11 @@
-import { FoilbankError } from '../errors.js';
 import {
   type DetectorCard,
   type EmbedderCard,
   floatsOf,
+  holdAgainstGolden,
   type InferencePool,
   type LandmarksCard,
+  largestDifference,
   loadModel,
   type Model,
   type TensorData,
@@ -100,17 +101,9 @@ async function wholePicture(
 
 /** Holds a network against the golden outputs of its card. @throws FoilbankError FB_MODEL_GOLDEN_MISMATCH, those of `goldenOutputs` */
 export async function checkGolden(pool: InferencePool, model: FaceModel): Promise<void> {
-  const { name, golden } = model.card;
   const outputs = await goldenOutputs(pool, model);
-  const differences = Object.entries(golden.outputs).flatMap(([output, expected]) =>
-    expected.map((value, i) => Math.abs(value - (outputs[output]?.[i] ?? Number.NaN))),
+  const differences = Object.entries(model.card.golden.outputs).map(([output, expected]) =>
+    largestDifference(outputs[output] ?? [], expected),
   );
-  const difference = Math.max(...differences);
-  // Written so that NaN fails too.
-  if (!(difference <= golden.tolerance))
-    throw new FoilbankError('FB_MODEL_GOLDEN_MISMATCH', {
-      card: name,
-      difference,
-      tolerance: golden.tolerance,
-    });
+  holdAgainstGolden(model.card, differences);
 }

@@ -1,6 +1,7 @@
+import { checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import type { UnitMatrix } from '../vectors/index.js';
-import { checkWhole, type EngineKind, type NeighbourEngine, type Neighbours } from './engine.js';
+import type { EngineKind, NeighbourEngine, Neighbours } from './engine.js';
 import type { ExactEngine } from './exact.js';
 
 /** Candidates that may not support an embedding, besides those above the same-person ceiling. */

@@ -1,4 +1,4 @@
-import { FoilbankError } from '../errors.js';
+import { checkWhole } from '../checks.js';
 import type { UnitMatrix } from '../vectors/index.js';
 
 export type EngineKind = 'exact' | 'hnsw';
@@ -36,11 +36,4 @@ export function checkSearch(engine: NeighbourEngine, queries: UnitMatrix, k: num
   queries.expect(engine.dimension, 'query');
   checkWhole('k', k, 1, Number.MAX_SAFE_INTEGER);
   return Math.min(k, engine.candidates);
-}
-
-export function checkWhole(option: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    const expected = `a whole number from ${min}${max < Number.MAX_SAFE_INTEGER ? ` to ${max}` : ''}`;
-    throw new FoilbankError('FB_OPTION_INVALID', { option, value, expected });
-  }
 }

@@ -1,7 +1,8 @@
 import { rename, rm } from 'node:fs/promises';
-import { FoilbankError, reasonOf } from '../errors.js';
+import { checkWhole } from '../checks.js';
+import { FoilbankError, reasonOf, throwIfCancelled } from '../errors.js';
 import type { UnitMatrix } from '../vectors/index.js';
-import { checkSearch, checkWhole, type NeighbourEngine, type Neighbours } from './engine.js';
+import { checkSearch, type NeighbourEngine, type Neighbours } from './engine.js';
 import { checkHnswFile, type HnswShape, withVerifiedCopy } from './hnsw-file.js';
 import { RemoteIndex } from './hnsw-remote.js';
 
@@ -77,7 +78,7 @@ export class HnswEngine implements NeighbourEngine {
     if (candidates.rows === 0) throw new FoilbankError('FB_CANDIDATES_EMPTY', {});
     const search = resolveHnswSearchOptions(options);
     const resolved = resolveHnswParameters(options);
-    if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what: 'building the index' });
+    throwIfCancelled(signal, 'building the index');
     const index = new RemoteIndex((done) => onProgress?.(done, candidates.rows));
     const stop = () => void index.close('building the index');
     signal?.addEventListener('abort', stop, { once: true });

@@ -18,6 +18,7 @@ export {
   GraphBuilder,
   type Value,
 } from './convert/graph.js';
+export { holdAgainstGolden, largestDifference } from './golden.js';
 export type { NetworkSource } from './messages.js';
 export {
   InferencePool,

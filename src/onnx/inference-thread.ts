@@ -34,10 +34,8 @@ async function open(network: number, source: NetworkSource): Promise<TaskResult>
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   };
-  const session =
-    typeof source.graph === 'string'
-      ? await InferenceSession.create(source.graph, options)
-      : await InferenceSession.create(source.graph, options);
+  // Either is taken, but the library's types want to know which.
+  const session = await InferenceSession.create(source.graph as string, options);
   const constants = Object.fromEntries(
     Object.entries(source.constants ?? {}).map(([name, t]) => [name, toTensor(t)]),
   );

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { checkWhole } from '../checks.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { threadEntry } from '../thread-entry.js';
 import type { FromThread, NetworkSource, TaskResult, ToThread } from './messages.js';
@@ -14,18 +15,9 @@ export interface PoolOptions {
 
 export function resolvePoolOptions(options: Partial<PoolOptions> = {}): PoolOptions {
   const resolved = { threads: availableParallelism(), intraOpNumThreads: 1, ...options };
-  checkRange('threads', resolved.threads, 256);
-  checkRange('intraOpNumThreads', resolved.intraOpNumThreads, 64);
+  checkWhole('threads', resolved.threads, 1, 256);
+  checkWhole('intraOpNumThreads', resolved.intraOpNumThreads, 1, 64);
   return Object.freeze(resolved);
-}
-
-function checkRange(option: string, value: number, max: number): void {
-  if (!Number.isInteger(value) || value < 1 || value > max)
-    throw new FoilbankError('FB_OPTION_INVALID', {
-      option,
-      value,
-      expected: `a whole number from 1 to ${max}`,
-    });
 }
 
 export interface RunOptions {

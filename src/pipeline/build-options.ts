@@ -1,3 +1,4 @@
+import { checkReal, checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import type { EmbedderCard, GeneratorCard } from '../onnx/index.js';
 import { type OperatorName, resolveOperatorSettings } from '../scoring/index.js';
@@ -62,31 +63,13 @@ export function resolveBuildOptions(
       expected: `one of ${ENGINES.join(', ')}`,
     });
   resolveOperatorSettings({ operator: resolved.operator, lambda: resolved.lambda });
-  whole('size', resolved.size, 1, 2_000_000);
-  whole('firstSeed', resolved.firstSeed, 0, MAX_SEED - 1e9);
-  whole('chunkSize', resolved.chunkSize, 1, 8192);
-  whole('neighbours', resolved.neighbours, 1, resolved.size);
-  real('psi', resolved.psi, generator.psi.min, generator.psi.max);
-  real('minimumScore', resolved.minimumScore, 0, 1);
-  real('duplicateCeiling', resolved.duplicateCeiling, -1, 1);
-  real('minimumYield', resolved.minimumYield, 0, 1);
+  checkWhole('size', resolved.size, 1, 2_000_000);
+  checkWhole('firstSeed', resolved.firstSeed, 0, MAX_SEED - 1e9);
+  checkWhole('chunkSize', resolved.chunkSize, 1, 8192);
+  checkWhole('neighbours', resolved.neighbours, 1, resolved.size);
+  checkReal('psi', resolved.psi, generator.psi.min, generator.psi.max);
+  checkReal('minimumScore', resolved.minimumScore, 0, 1);
+  checkReal('duplicateCeiling', resolved.duplicateCeiling, -1, 1);
+  checkReal('minimumYield', resolved.minimumYield, 0, 1);
   return Object.freeze(resolved);
-}
-
-function whole(option: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new FoilbankError('FB_OPTION_INVALID', {
-      option,
-      value,
-      expected: `a whole number from ${min} to ${max}`,
-    });
-}
-
-function real(option: string, value: number, min: number, max: number): void {
-  if (!(value >= min && value <= max))
-    throw new FoilbankError('FB_OPTION_INVALID', {
-      option,
-      value,
-      expected: `a number from ${min} to ${max}`,
-    });
 }

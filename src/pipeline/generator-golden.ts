@@ -1,7 +1,12 @@
-import { FoilbankError } from '../errors.js';
 import { ImageChips, similarity, templateOf } from '../faces/index.js';
-import type { GeneratorCard, InferencePool, Model } from '../onnx/index.js';
-import { Generator, goldenImage, largestDifference, pooled } from '../synthesis/index.js';
+import {
+  type GeneratorCard,
+  holdAgainstGolden,
+  type InferencePool,
+  largestDifference,
+  type Model,
+} from '../onnx/index.js';
+import { Generator, goldenImage, pooled } from '../synthesis/index.js';
 
 /** The golden field of a generator's card, as the network and the card give it now. */
 export async function generatorGolden(
@@ -19,21 +24,13 @@ export async function generatorGolden(
 
 /** @throws FoilbankError FB_MODEL_GOLDEN_MISMATCH */
 export async function checkGeneratorGolden(pool: InferencePool, model: Model<GeneratorCard>): Promise<void> {
-  const { name, golden } = model.card;
+  const { golden } = model.card;
   const found = await generatorGolden(pool, model, golden.psi);
   // Chips have 255 grey levels where images have a range of their own.
-  const differences = [
+  holdAgainstGolden(model.card, [
     largestDifference(found.pooled, golden.pooled),
     ...(golden.chip ? [largestDifference(found.chip ?? [], golden.chip) / 128] : []),
-  ];
-  const difference = Math.max(...differences);
-  // Written so that NaN fails too.
-  if (!(difference <= golden.tolerance))
-    throw new FoilbankError('FB_MODEL_GOLDEN_MISMATCH', {
-      card: name,
-      difference,
-      tolerance: golden.tolerance,
-    });
+  ]);
 }
 
 /** The chip that the card's own template cuts out, RGB in 0..255, averaged; none where faces have to be found. */

@@ -1,3 +1,4 @@
+import { checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import {
   float32,
@@ -47,12 +48,7 @@ export class Generator {
       batch: Math.max(1, Math.min(32, Math.floor((32 * 128 * 128) / (width * height)))),
       ...options,
     };
-    if (!Number.isInteger(batch) || batch < 1 || batch > 256)
-      throw new FoilbankError('FB_OPTION_INVALID', {
-        option: 'batch',
-        value: batch,
-        expected: 'a whole number from 1 to 256',
-      });
+    checkWhole('batch', batch, 1, 256);
     return new Generator(model.card, batch, await loadModel(pool, model));
   }
 

@@ -24,7 +24,3 @@ export function pooled(image: Float32Array, width: number, height: number): numb
 /** The image that a card's golden check looks at. */
 export const goldenImage = (generator: Generator, psi: number): Promise<ImageBatch> =>
   generator.fromLatents(sinLatent(generator.card.zDim), 1, psi);
-
-/** Largest difference of what was found from what a card says; NaN where something is missing. */
-export const largestDifference = (found: readonly number[], expected: readonly number[]): number =>
-  Math.max(...expected.map((value, i) => Math.abs(value - (found[i] ?? Number.NaN))));

@@ -1,4 +1,4 @@
 export { Generator, type GeneratorOptions, type ImageBatch } from './generator.js';
-export { goldenImage, largestDifference, pooled } from './golden.js';
+export { goldenImage, pooled } from './golden.js';
 export { latents, MAX_SEED } from './latent.js';
 export { PixelConverter } from './pixels.js';
