@@ -23,6 +23,12 @@ export function hashed(body: Body): {
   return { stream: stream(), digest: () => ({ bytes, sha256: hash.digest('hex') }) };
 }
 
+export async function digestOf(body: Body): Promise<Expected> {
+  const { stream, digest } = hashed(body);
+  for await (const _ of stream);
+  return digest();
+}
+
 /** Cut small enough that hashing or writing one does not hold the event loop. */
 export async function* chunksOf(body: Body): AsyncIterable<Uint8Array> {
   const pieces = body instanceof Uint8Array ? [body] : body;

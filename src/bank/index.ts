@@ -6,13 +6,15 @@ export {
   keepRows,
   sliceTable,
 } from './candidate.js';
+export type { Attempt } from './claim.js';
 export { collectGarbage } from './collect.js';
+export type { BankDraft } from './draft.js';
 export { FileStore } from './file-store.js';
 export { listBanks, listVersions, showBank, type VersionSummary } from './list.js';
 export type { Manifest, ManifestDraft, ManifestFile } from './manifest.js';
 export { type Bank, openBank } from './open.js';
 export { type Part, PartFolder, type PartRecipe, type SeedRange } from './parts.js';
-export { type BankDraft, type PublishOptions, publishBank } from './publish.js';
+export { type PublishOptions, publishBank } from './publish.js';
 export { rollbackBank } from './rollback.js';
 export type { BankStore, Body, StoredObject } from './store.js';
 export { type Verification, verifyBank } from './verify.js';

@@ -111,3 +111,10 @@ export async function appendPublication(
   }
   return true;
 }
+
+/** Makes `CURRENT` a copy of this publication, where a publisher was killed before it did. */
+export async function renewCurrent(store: BankStore, layout: Layout, last: Publication): Promise<void> {
+  const text = Buffer.from(encodePublication(last));
+  const copy = await readWhole(store, layout.current);
+  if (!copy || !text.equals(copy)) await store.write(layout.current, text);
+}

@@ -1,30 +1,19 @@
-import { createReadStream } from 'node:fs';
-import { FoilbankError, reasonOf, throwIfCancelled } from '../errors.js';
-import { encodeCandidates } from './arrow.js';
-import { type CandidateTable, faultOfTable, sliceTable } from './candidate.js';
+import { FoilbankError } from '../errors.js';
+import { type Attempt, checkAttempt, claimedBy, claimVersion } from './claim.js';
 import { collectGarbage } from './collect.js';
-import { hashed, sha256Of } from './hashing.js';
-import { type Layout, layoutOf, versionName } from './layout.js';
-import {
-  encodeManifest,
-  type Manifest,
-  type ManifestDraft,
-  type ManifestFile,
-  manifestFault,
-} from './manifest.js';
-import { appendPublication, publicationLog } from './publication.js';
-import { type BankStore, type Body, CHUNK_BYTES } from './store.js';
-
-/** What a version shall hold. */
-export interface BankDraft extends ManifestDraft {
-  readonly candidates: CandidateTable;
-  /** Further files by path within the version (index.hnsw, preview.png): their bytes, or where this machine has them. */
-  readonly files?: Readonly<Record<string, Uint8Array | { readonly localFile: string }>>;
-}
+import { type BankDraft, checkDraft } from './draft.js';
+import { type Layout, layoutOf } from './layout.js';
+import type { Manifest, ManifestFile } from './manifest.js';
+import { readManifest } from './open.js';
+import { appendPublication, type Publication, publicationLog, renewCurrent } from './publication.js';
+import type { BankStore } from './store.js';
+import { agreeing, OtherBytes, type Put, replacing, writeVersion } from './write-version.js';
 
 export interface PublishOptions {
-  /** Default now. */
+  /** Default now, or the attempt's. */
   readonly createdAt?: Date;
+  /** Makes the publication repeatable: of any number of tries with the same id, all come to the same one version. */
+  readonly attempt?: Attempt;
   /** Asked before every file; once the version is in service it is too late. */
   readonly signal?: AbortSignal;
   readonly onFile?: (file: ManifestFile) => void;
@@ -34,8 +23,9 @@ export interface PublishOptions {
  * Writes a new version and puts it into service. A process killed anywhere leaves the old version in service or the new
  * one, each whole: the version's files come first, then its manifest, then the one small object that says it is in service.
  *
- * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_DRAFT_INVALID, FB_BANK_BUSY, FB_STORE_FULL, FB_FILE_UNWRITABLE,
- *   FB_FILE_UNREADABLE, FB_CANCELLED
+ * @returns the manifest in service; with an attempt that another try has already published, what that one published
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_DRAFT_INVALID, FB_OPTION_INVALID, FB_BANK_BUSY, FB_STORE_FULL,
+ *   FB_FILE_UNWRITABLE, FB_FILE_UNREADABLE, FB_CANCELLED
  */
 export async function publishBank(
   store: BankStore,
@@ -44,110 +34,72 @@ export async function publishBank(
   options: PublishOptions = {},
 ): Promise<Manifest> {
   const layout = layoutOf(bank);
+  const { attempt } = options;
+  if (attempt) checkAttempt(attempt);
   await checkDraft(bank, draft);
   await collectGarbage(store, bank);
-  const { last } = await publicationLog(store, layout);
+  const createdAt = attempt?.at ?? options.createdAt ?? new Date();
+  const { signal, onFile } = options;
+  const write = (version: string, put: Put) =>
+    writeVersion(layout, version, draft, { createdAt, signal, onFile }, put);
+  const { last, publications } = await publicationLog(store, layout);
+  return attempt
+    ? publishOnce(store, layout, attempt, write, last, publications)
+    : publishNew(store, layout, write, last);
+}
+
+type Write = (version: string, put: Put) => Promise<{ manifest: Manifest; sha256: string }>;
+
+/** The version is this call's alone: what it wrote goes when it fails. */
+async function publishNew(store: BankStore, layout: Layout, write: Write, after: number): Promise<Manifest> {
   const version = await claimVersion(store, layout);
   try {
-    const files = await writeFiles(store, layout, version, draft, options);
-    const { inputs, counts, parameters, gateResults } = draft;
-    const createdAt = (options.createdAt ?? new Date()).toISOString();
-    const manifest: Manifest = {
-      format: 'foilbank.bank/1',
-      ...{ bank, version, createdAt, inputs, counts, parameters, gateResults, files },
-    };
-    const bytes = Buffer.from(encodeManifest(manifest));
-    await store.write(layout.manifest(version), bytes);
-    throwIfCancelled(options.signal, `publication of bank ${bank}`);
-    if (await appendPublication(store, layout, last, version, sha256Of(bytes))) return manifest;
-    throw new FoilbankError('FB_BANK_BUSY', { bank, version });
+    const { manifest, sha256 } = await write(version, replacing(store));
+    if (await appendPublication(store, layout, after, version, sha256)) return manifest;
+    throw new FoilbankError('FB_BANK_BUSY', { bank: layout.bank, version });
   } catch (error) {
     await removeUnlessPublished(store, layout, version);
     throw error;
   }
 }
 
-async function checkDraft(bank: string, draft: BankDraft): Promise<void> {
-  const invalid = (field: string, reason: string) =>
-    new FoilbankError('FB_BANK_DRAFT_INVALID', { bank, field, reason });
-  const { candidates, files = {}, inputs, counts, parameters, gateResults } = draft;
-  const rows = candidates.seeds.length;
-  if (rows !== counts.accepted)
-    throw invalid('counts.accepted', `${counts.accepted}, but ${rows} candidates`);
-  if (candidates.dimension !== inputs.embedder.dimension)
-    throw invalid('inputs.embedder.dimension', `embeddings have length ${candidates.dimension}`);
-  const tableFault = await faultOfTable(candidates);
-  if (tableFault) throw invalid('candidates', tableFault);
-  for (const path of Object.keys(files))
-    if (path === 'manifest.json' || path.startsWith('candidates/'))
-      throw invalid('files', `${path} is written here`);
-  const paths = ['candidates/0.arrow', ...Object.keys(files)].sort();
-  // Everything the manifest will say is checked before a byte is written; what is not yet known is stood in for.
-  const unknown = { bytes: 0, sha256: '0'.repeat(64) };
-  const fault = manifestFault({
-    format: 'foilbank.bank/1',
-    ...{
-      bank,
-      version: versionName(1),
-      createdAt: new Date(0).toISOString(),
-      inputs,
-      counts,
-      parameters,
-      gateResults,
-    },
-    files: paths.map((path) => ({ path, ...unknown })),
-  });
-  if (fault) throw invalid(fault.field, fault.reason);
-}
-
-/** Takes a version number that nobody took before. */
-async function claimVersion(store: BankStore, layout: Layout): Promise<string> {
-  const claims = await store.list(layout.claims);
-  let number = Math.max(0, ...claims.map(({ key }) => Number(key.slice(layout.claims.length + 1)) || 0));
-  for (;;) {
-    const version = versionName(++number);
-    if (await store.writeNew(layout.claim(version), new Uint8Array(0))) return version;
-  }
-}
-
-/** About 4 MiB of embeddings a file: read and checked one by one, they never sit in memory twice all together. */
-const FILE_BYTES = 4 << 20;
-
-async function writeFiles(
+/**
+ * Tries write no file twice and remove none: another may be about to publish it. A version whose files hold other bytes
+ * than this try's (made on a machine that rounds differently, or damaged) is left alone, for a new number.
+ */
+async function publishOnce(
   store: BankStore,
   layout: Layout,
-  version: string,
-  draft: BankDraft,
-  options: PublishOptions,
-): Promise<ManifestFile[]> {
-  const written: ManifestFile[] = [];
-  const put = async (path: string, source: Body) => {
-    throwIfCancelled(options.signal, `publication of bank ${layout.bank}`);
-    const body = hashed(source);
-    await store.write(layout.file(version, path), body.stream);
-    const file = { path, ...body.digest() };
-    written.push(file);
-    options.onFile?.(file);
+  attempt: Attempt,
+  write: Write,
+  after: number,
+  before: readonly Publication[],
+): Promise<Manifest> {
+  const finished = async (publications: readonly Publication[]) => {
+    const mine = await claimedBy(store, layout, attempt);
+    const done = publications.find((p) => mine.includes(p.version));
+    const last = publications.at(-1);
+    if (!done || !last) return undefined;
+    await renewCurrent(store, layout, last);
+    return readManifest(store, layout, done);
   };
-  const { candidates, files = {} } = draft;
-  const rows = candidates.seeds.length;
-  const rowsPerFile = Math.max(1, Math.floor(FILE_BYTES / (4 * candidates.dimension)));
-  for (let start = 0; start < rows; start += rowsPerFile) {
-    const name = String(start / rowsPerFile).padStart(6, '0');
-    const table = sliceTable(candidates, start, Math.min(rows, start + rowsPerFile));
-    await put(`candidates/${name}.arrow`, encodeCandidates(table));
+  const unusable = new Set<string>();
+  let manifest = await finished(before);
+  while (!manifest) {
+    const version = await claimVersion(store, layout, attempt, unusable);
+    try {
+      const written = await write(version, agreeing(store));
+      const first = await appendPublication(store, layout, after, version, written.sha256);
+      manifest = first
+        ? written.manifest
+        : await finished((await publicationLog(store, layout)).publications);
+      if (!manifest) throw new FoilbankError('FB_BANK_BUSY', { bank: layout.bank, version });
+    } catch (error) {
+      if (!(error instanceof OtherBytes)) throw error;
+      unusable.add(version);
+    }
   }
-  for (const [path, source] of Object.entries(files))
-    await put(path, source instanceof Uint8Array ? source : localBytes(source.localFile));
-  return written.sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-async function* localBytes(file: string): AsyncIterable<Uint8Array> {
-  try {
-    yield* createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  } catch (error) {
-    throw new FoilbankError('FB_FILE_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
-  }
+  return manifest;
 }
 
 /**
