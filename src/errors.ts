@@ -188,6 +188,23 @@ export const ERROR_CATALOGUE = define({
     status: 'RESOURCE_EXHAUSTED',
     retryable: true,
   },
+  FB_STORE_LOCATION_INVALID: {
+    message: 'store {location} cannot be opened: {reason}',
+    remedy: 'Give a directory, or s3://bucket/prefix?region=…&endpoint=…&pathStyle=1.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_STORE_UNREACHABLE: {
+    message: 'store {store} did not answer for {file}: {reason}',
+    remedy:
+      'Check the network and the endpoint, then run the same command again: it continues where it stopped.',
+    status: 'UNAVAILABLE',
+    retryable: true,
+  },
+  FB_STORE_REFUSED: {
+    message: 'store {store} refused {file}: {reason}',
+    remedy: 'Check bucket, region, credentials and their rights to get, put, list and delete.',
+    status: 'FAILED_PRECONDITION',
+  },
   // ── vectors and scoring ─────────────────────────────────────────────────────────────────────────────────────
   FB_EMBEDDING_LENGTH: {
     message: '{what}: {actual} values are not rows of {expected}',
@@ -269,6 +286,89 @@ export const ERROR_CATALOGUE = define({
     message: '{photo} has {faces} faces, face {index} was asked for',
     remedy: 'Faces are numbered from 1, from left to right; leave --face away to take the largest.',
     status: 'INVALID_ARGUMENT',
+  },
+  // ── jobs ────────────────────────────────────────────────────────────────────────────────────────────────────
+  FB_JOB_INVALID: {
+    message: 'payload of a {kind} job, field {field}: {reason}',
+    remedy:
+      'It is kept among the failed jobs: `foilbank jobs show` prints it. Enqueue it anew with the command line.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_JOB_NEWER: {
+    message: 'payload of a {kind} job has version {version}, this release reads up to {supported}',
+    remedy: 'Update this worker, then `foilbank jobs retry` the job.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_REDIS_UNSET: {
+    message: 'REDIS_URL is not set, so there is no queue',
+    remedy:
+      'Set REDIS_URL=redis://host:6379. Without it `foilbank enqueue` does the work in its own process.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_REDIS_URL_INVALID: {
+    message: 'REDIS_URL: {reason}',
+    remedy:
+      'Give redis://host:6379, or rediss://user:password@host:6380/0 with TLS; special characters percent-encoded.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_REDIS_UNREACHABLE: {
+    message: 'Redis at {where} does not answer: {reason}',
+    remedy: 'Start it, or correct REDIS_URL.',
+    status: 'UNAVAILABLE',
+    retryable: true,
+  },
+  FB_REDIS_REFUSED: {
+    message: 'Redis at {where} refuses: {reason}',
+    remedy:
+      'Correct user and password in REDIS_URL; docs/operations.md lists the rights that the queues need.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_REDIS_TOO_OLD: {
+    message: 'Redis at {where} is version {version}; at least {wanted} is needed',
+    remedy: 'Update Redis.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_JOB_NOT_FOUND: {
+    message: 'there is no refresh {id}',
+    remedy: '`foilbank jobs list` shows those that are known; finished ones are kept for a month.',
+    status: 'NOT_FOUND',
+  },
+  FB_JOB_STATE: {
+    message: 'refresh {id} is {state}, not {wanted}',
+    remedy: '`foilbank jobs show` tells how far it is.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_PORT_UNAVAILABLE: {
+    message: 'port {port} of {host} cannot be listened on: {reason}',
+    remedy: 'Give another port (0 takes a free one), or end what holds it.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_SCHEDULE_INVALID: {
+    message: 'schedule {pattern} in time zone {timeZone}: {reason}',
+    remedy: 'Give five cron fields and an IANA time zone, as in "30 3 * * *" and Europe/Berlin.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_SCHEDULE_NOT_FOUND: {
+    message: 'no refresh of bank {bank} is scheduled',
+    remedy: '`foilbank schedule list` shows those that are.',
+    status: 'NOT_FOUND',
+  },
+  FB_CHUNKS_FAILED: {
+    message: 'refresh of bank {bank}: {chunks} chunks failed for good, among them {first}: {reason}',
+    remedy:
+      'The version in service stays. Mend the cause, then `foilbank jobs retry`: only what is missing is made.',
+    status: 'FAILED_PRECONDITION',
+    retryable: true,
+  },
+  FB_PARTS_MISSING: {
+    message: 'refresh of bank {bank}: workers finished {parts} parts that are not in the store',
+    remedy: 'Give workers of both queues the same FOILBANK_STORE; a folder must be one that all of them see.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_JOB_NETWORK_DIFFERS: {
+    message: "the job's {kind} {card} has fingerprint {expected}, this machine's has {actual}",
+    remedy: 'Give every worker the same model cards and files; `foilbank models list` shows them.',
+    status: 'FAILED_PRECONDITION',
   },
 });
 

@@ -87,9 +87,27 @@ export class PartFolder {
     }
   }
 
-  /** Removes all parts of this recipe, for when their version is published. */
-  async clear(): Promise<void> {
-    for (const { key } of await this.#store.list(this.#folder)) await this.#store.remove(key);
+  /** Those of `ranges` whose part is not there, by name and seal alone: one listing, whatever their number. */
+  async missing(ranges: readonly SeedRange[]): Promise<SeedRange[]> {
+    const there = new Set((await this.#store.list(this.#folder)).map(({ key }) => key));
+    return ranges.filter((range) => {
+      const key = this.key(range);
+      return !(there.has(key) && there.has(sealKey(key)));
+    });
+  }
+
+  /** Removes a damaged part. The seal goes first, so that what is left is not taken for whole. */
+  async remove(range: SeedRange): Promise<void> {
+    await this.#store.remove(sealKey(this.key(range)));
+    await this.#store.remove(this.key(range));
+  }
+
+  /** Removes the parts of these ranges, for when their version is published. */
+  async clear(ranges: readonly SeedRange[]): Promise<void> {
+    const there = new Set((await this.#store.list(this.#folder)).map(({ key }) => key));
+    for (const range of ranges)
+      for (const key of [sealKey(this.key(range)), this.key(range)])
+        if (there.has(key)) await this.#store.remove(key);
   }
 }
 

@@ -7,9 +7,13 @@ import { bankCommand } from './bank.js';
 import { type ContextOf, contextOf, type GlobalOptions } from './context.js';
 import { demoCommand } from './demo.js';
 import { embedCommand } from './embed.js';
+import { enqueueCommand } from './enqueue.js';
+import { jobsCommand } from './jobs.js';
 import { modelsCommand } from './models.js';
 import { neighborsCommand } from './neighbors.js';
 import { whole } from './options.js';
+import { scheduleCommand } from './schedule.js';
+import { workerCommand } from './worker.js';
 
 /** The `foilbank` command line. */
 export function program(signal: AbortSignal): Command {
@@ -32,6 +36,10 @@ export function program(signal: AbortSignal): Command {
     neighborsCommand,
     alignCommand,
     bankCommand,
+    enqueueCommand,
+    workerCommand,
+    jobsCommand,
+    scheduleCommand,
     modelsCommand,
     demoCommand,
   ])

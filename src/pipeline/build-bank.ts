@@ -1,13 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
-import { type BankStore, type Manifest, PartFolder, publishBank, showBank } from '../bank/index.js';
-import { FoilbankError, throwIfCancelled } from '../errors.js';
-import { fingerprint, type InferencePool, type Model } from '../onnx/index.js';
+import { type BankStore, type Manifest, type PublishOptions, publishBank } from '../bank/index.js';
+import { FoilbankError } from '../errors.js';
+import type { InferencePool } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
+import { inputsOf, sameInService } from './build-inputs.js';
 import { type BuildOptions, resolveBuildOptions } from './build-options.js';
+import { type Delegate, ensureParts, type OnSeeds } from './build-parts.js';
 import { CandidateMaker, type Networks } from './candidate-maker.js';
-import { gatherCandidates } from './gather.js';
-import { indexCandidates } from './index-bank.js';
-import type { Progress } from './progress.js';
+import { type GateResult, indexCandidates } from './index-bank.js';
+import { type Selected, selectCandidates } from './select.js';
 import { sheetOfSeeds } from './sheet.js';
 
 export interface BuildRequest {
@@ -16,12 +16,35 @@ export interface BuildRequest {
   readonly bank: string;
   readonly networks: Networks;
   readonly options: Partial<BuildOptions>;
+  /** A maker of these networks that is open already. */
+  readonly maker?: CandidateMaker;
+  /** Which draw of seeds this is, for the manifest. Default 0. */
+  readonly epoch?: number;
+  /** First guess of how many chunks it takes. Default: as if every seed would pass. */
+  readonly chunks?: number;
+  /** Default: parts are made in this process. */
+  readonly delegate?: Delegate | undefined;
+  /** Further gates, measured before publishing. */
+  readonly gates?: (built: Built) => Promise<readonly GateResult[]>;
+  /** Told all that was measured, before a gate that failed is thrown. */
+  readonly onGates?: ((results: readonly GateResult[]) => void) | undefined;
+  /** Makes repeated tries of one build one publication. */
+  readonly attempt?: PublishOptions['attempt'];
   /** Publishes a new version although the one in service has the same inputs. */
   readonly force?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress, accepted: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnSeeds | undefined;
   /** Called at the beginning of each step after the faces. */
-  readonly onStep?: (step: 'indexing' | 'picturing' | 'publishing') => void;
+  readonly onStep?: ((step: BuildStep) => void) | undefined;
+}
+
+export type BuildStep = 'indexing' | 'measuring' | 'picturing' | 'publishing';
+
+/** What is about to be published. */
+export interface Built extends Selected {
+  readonly maker: CandidateMaker;
+  readonly options: BuildOptions;
+  readonly inputs: Manifest['inputs'];
 }
 
 export interface BuildResult {
@@ -37,38 +60,47 @@ export interface BuildResult {
  * @throws FoilbankError FB_OPTION_INVALID, FB_YIELD_TOO_LOW, FB_GATE_FAILED, FB_CANCELLED, and what networks and store throw
  */
 export async function buildBank(request: BuildRequest): Promise<BuildResult> {
-  const { pool, store, bank, networks, signal } = request;
-  const { generator, embedder } = networks;
-  const options = resolveBuildOptions(request.options, generator.card, embedder.card);
-  const inputs = inputsOf(networks, options);
+  const { pool, store, bank, networks, signal, epoch = 0 } = request;
+  const options = resolveBuildOptions(request.options, networks.generator.card, networks.embedder.card);
+  const inputs = inputsOf(networks, options, epoch);
   const same = request.force ? undefined : await sameInService(store, bank, inputs, options);
   if (same) return { manifest: same, built: false };
-  const parts = partFolder(store, bank, inputs);
-  const maker = await CandidateMaker.open(pool, networks);
-  const gathered = await gatherCandidates({
-    ...{ pool, maker, parts, options, signal },
-    dimension: embedder.card.output.dimension,
-    onProgress: request.onProgress,
-  });
-  throwIfCancelled(signal, 'the build');
-  request.onStep?.('indexing');
-  const index = await indexCandidates(pool, gathered.candidates, options, signal);
+  const maker = request.maker ?? (await CandidateMaker.open(pool, networks));
+  const { delegate, onProgress } = request;
+  const source = { pool, store, bank, maker, inputs, options, delegate, signal, onProgress };
+  let chunks = request.chunks ?? Math.ceil(options.size / options.chunkSize);
+  for (;;) {
+    const { parts, ranges } = await ensureParts(source, chunks);
+    const selected = await selectCandidates(pool, parts, ranges, options, inputs.embedder.dimension, signal);
+    if ('missing' in selected) for (const range of selected.missing) await parts.remove(range);
+    else if ('chunks' in selected) chunks = selected.chunks;
+    else {
+      const manifest = await publish(request, { ...selected, maker, options, inputs });
+      await parts.clear(ranges);
+      return { manifest, built: true };
+    }
+  }
+}
+
+async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
+  const { pool, store, bank, signal, attempt, onStep } = request;
+  const { candidates, generated, rejected, maker, options, inputs } = built;
+  onStep?.('indexing');
+  const index = await indexCandidates(pool, candidates, options, signal);
   try {
-    const failed = index.gates.find((gate) => !gate.passed);
+    if (request.gates) onStep?.('measuring');
+    const gateResults = [yieldGate(built), ...index.gates, ...((await request.gates?.(built)) ?? [])];
+    request.onGates?.(gateResults);
+    const failed = gateResults.find((gate) => !gate.passed);
     if (failed) {
       const { gate, value, limit } = failed;
       throw new FoilbankError('FB_GATE_FAILED', { bank, gate, value: Number(value.toPrecision(3)), limit });
     }
-    request.onStep?.('picturing');
-    const preview = await sheetOfSeeds(
-      pool,
-      maker.generator,
-      gathered.candidates.seeds.subarray(0, 96),
-      options.psi,
-    );
-    request.onStep?.('publishing');
-    const { generated, rejected, candidates } = gathered;
-    const manifest = await publishBank(
+    onStep?.('picturing');
+    const shown = candidates.seeds.subarray(0, 96);
+    const preview = await sheetOfSeeds(pool, maker.generator, shown, options.psi);
+    onStep?.('publishing');
+    return await publishBank(
       store,
       bank,
       {
@@ -76,92 +108,23 @@ export async function buildBank(request: BuildRequest): Promise<BuildResult> {
         inputs: { ...inputs, seeds: { ...inputs.seeds, count: generated } },
         counts: { generated, accepted: candidates.seeds.length, rejected },
         parameters: {
-          ...{
-            operator: operatorId(options.operator),
-            neighbours: options.neighbours,
-            lambda: options.lambda,
-          },
+          operator: operatorId(options.operator),
+          neighbours: options.neighbours,
+          lambda: options.lambda,
           ...{ engine: index.engine, index: index.parameters, calibration: { kind: 'none' } },
         },
-        gateResults: [yieldGate(generated, rejected.undetected, options), ...index.gates],
+        gateResults,
         files: { 'preview.png': preview, ...(index.file ? { 'index.hnsw': { localFile: index.file } } : {}) },
       },
-      signal ? { signal } : {},
+      { ...(signal ? { signal } : {}), ...(attempt ? { attempt } : {}) },
     );
-    await parts.clear();
-    return { manifest, built: true };
   } finally {
     await index.discard();
   }
 }
 
-type Inputs = Manifest['inputs'];
-
-const networkOf = ({ card }: Model) => ({
-  name: card.name,
-  sha256: card.sha256,
-  cardSha256: fingerprint(card),
-  licence: card.licence,
-});
-
-function inputsOf({ generator, embedder, detector }: Networks, options: BuildOptions): Inputs {
-  const { psi, firstSeed, size, chunkSize, minimumScore, duplicateCeiling } = options;
-  const { dimension } = embedder.card.output;
-  const { samePersonCeiling } = embedder.card;
-  return {
-    generator: networkOf(generator),
-    embedder: { ...networkOf(embedder), dimension, samePersonCeiling },
-    detector: networkOf(detector),
-    psi,
-    seeds: { epoch: 0, first: firstSeed, count: size },
-    chunkSize,
-    gates: { minimumScore, duplicateCeiling },
-  };
-}
-
-function partFolder(store: BankStore, bank: string, inputs: Inputs): PartFolder {
-  const { generator, embedder, detector, psi, chunkSize, gates } = inputs;
-  const recipe = {
-    generatorSha256: generator.cardSha256,
-    embedderSha256: embedder.cardSha256,
-    ...(detector ? { detectorSha256: detector.cardSha256 } : {}),
-    ...{ psi, chunkSize, gates },
-  };
-  return new PartFolder(store, bank, recipe, embedder.dimension);
-}
-
-/** The manifest in service when a build would give the same candidates and parameters again. */
-async function sameInService(
-  store: BankStore,
-  bank: string,
-  inputs: Inputs,
-  options: BuildOptions,
-): Promise<Manifest | undefined> {
-  const manifest = await showBank(store, bank).catch((error: unknown) => {
-    if (error instanceof FoilbankError && error.code === 'FB_BANK_NOT_FOUND') return undefined;
-    throw error;
-  });
-  if (!manifest) return undefined;
-  const { seeds, ...rest } = manifest.inputs;
-  const { seeds: wantedSeeds, ...wanted } = inputs;
-  const { parameters, counts } = manifest;
-  const same =
-    isDeepStrictEqual(rest, wanted) &&
-    seeds.first === wantedSeeds.first &&
-    counts.accepted === options.size &&
-    parameters.neighbours === options.neighbours &&
-    parameters.lambda === options.lambda &&
-    parameters.operator === operatorId(options.operator) &&
-    (options.engine === 'auto' || parameters.engine === options.engine);
-  return same ? manifest : undefined;
-}
-
-function yieldGate(generated: number, undetected: number, options: BuildOptions) {
-  const value = (generated - undetected) / generated;
-  return {
-    gate: 'detectionYield',
-    passed: value >= options.minimumYield,
-    value,
-    limit: options.minimumYield,
-  };
+function yieldGate({ generated, rejected, options }: Built): GateResult {
+  const value = (generated - rejected.undetected) / generated;
+  const { minimumYield: limit } = options;
+  return { gate: 'detectionYield', passed: value >= limit, value, limit };
 }

@@ -14,7 +14,7 @@ import { spreadOf, UnitMatrix } from '../vectors/index.js';
 import type { BuildOptions } from './build-options.js';
 
 /** What a gate measured, as the manifest keeps it. */
-interface GateResult {
+export interface GateResult {
   readonly gate: string;
   readonly passed: boolean;
   readonly value: number;

@@ -1,11 +1,23 @@
-export { type BuildRequest, type BuildResult, buildBank } from './build-bank.js';
+export { type BuildRequest, type BuildResult, type BuildStep, buildBank } from './build-bank.js';
+export { inputsOf } from './build-inputs.js';
 export { type BuildOptions, resolveBuildOptions } from './build-options.js';
+export { ensureParts, type OnSeeds } from './build-parts.js';
 export { CandidateMaker, type MadeFaces, type Networks } from './candidate-maker.js';
 export { type Comparison, comparePairs, matrixOf } from './compare.js';
 export { type Foil, foilSheet } from './foil-sheet.js';
+export type { GateResult } from './index-bank.js';
 export { openSupport, type Support } from './open-support.js';
 export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
 export { type Progress, RateMeter } from './progress.js';
 export { leftToRight, readFace } from './read-face.js';
+export {
+  DEFAULT_NETWORKS,
+  findNetworks,
+  type NetworkKind,
+  type NetworkNames,
+  type NetworkReference,
+  planRefresh,
+  type RefreshPlan,
+} from './refresh-plan.js';
 export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
 export { goldenOf, verifyModel } from './verify-model.js';

@@ -84,13 +84,26 @@ describe('a part', () => {
       await expect(parts.save(range, other)).rejects.toMatchObject({ code: 'FB_BANK_DRAFT_INVALID' });
   });
 
-  it('goes with the others of its recipe, and no more, when they are cleared', async () => {
+  it('is known as missing when it or its seal is not there', async () => {
+    const store = await someStore();
+    const parts = new PartFolder(store, 'bank', recipe, 8);
+    const next = { ...range, first: range.first + range.count };
+    expect(await parts.missing([range, next])).toEqual([range, next]);
+    await parts.save(range, part);
+    expect(await parts.missing([range, next])).toEqual([next]);
+    await store.remove(`${parts.key(range)}.sha256`);
+    expect(await parts.missing([range])).toEqual([range]);
+  });
+
+  it('goes when its seeds are cleared, and no other part', async () => {
     const store = await someStore();
     const parts = new PartFolder(store, 'bank', recipe, 8);
     const others = new PartFolder(store, 'bank', { ...recipe, psi: 1 }, 8);
     await parts.save(range, part);
     await others.save(range, part);
-    await parts.clear();
+    await parts.clear([{ ...range, first: range.first + range.count }]);
+    expect(await parts.load(range)).toBeDefined();
+    await parts.clear([range]);
     expect(await parts.load(range)).toBeUndefined();
     expect(await others.load(range)).toBeDefined();
   });

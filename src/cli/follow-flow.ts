@@ -1,0 +1,43 @@
+import { type FlowView, type Queues, watchFlow } from '../jobs/index.js';
+import { printJson, say } from './context.js';
+import { progressView } from './progress.js';
+import { Reported } from './reported.js';
+
+/**
+ * Shows how far a flow is until it ends; one that failed or was cancelled ends with exit code 1. Ctrl-C stops showing, not
+ * the flow.
+ *
+ * @throws FoilbankError FB_JOB_NOT_FOUND, and what Redis throws
+ */
+export async function followFlow(
+  queues: Queues,
+  id: string,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = progressView('faces', 'seeds', json);
+  let last: FlowView | undefined;
+  try {
+    for await (const now of watchFlow(queues, id, signal)) {
+      if (now.status === 'generating' && now.seeds.total > 0)
+        view.update(now.progress, `${now.chunks.done}/${now.chunks.total} chunks${failedNote(now)}`);
+      else if (now.status !== last?.status || now.step !== last?.step) {
+        view.stop();
+        if (json) printJson({ event: 'status', ...now });
+        else say(describe(now));
+      }
+      last = now;
+    }
+  } finally {
+    view.stop();
+  }
+  if (last?.status === 'failed' || last?.status === 'cancelled') throw new Reported(1);
+}
+
+const failedNote = ({ chunks }: FlowView): string => (chunks.failed > 0 ? `, ${chunks.failed} failed` : '');
+
+function describe({ id, status, step, reason, version }: FlowView): string {
+  const more = { assembling: step, retrying: reason, failed: reason, done: version && `version ${version}` };
+  const note = more[status as keyof typeof more];
+  return `${id}: ${status}${note ? ` · ${note}` : ''}`;
+}

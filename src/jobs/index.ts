@@ -1,0 +1,25 @@
+export { type RedisSettings, resolveRedis } from './connection.js';
+export {
+  cancelFlow,
+  type FlowDetails,
+  type FlowStatus,
+  type FlowView,
+  failedChunks,
+  listFlows,
+  retryFlow,
+  showFlow,
+  watchFlow,
+} from './inspect.js';
+export { runLocally } from './local.js';
+export { checkRedis, openQueues } from './open-queues.js';
+export type { FlowRequest } from './payloads.js';
+export { enqueueFlow, GENERATE, PUBLISH, Queues } from './queues.js';
+export { runWorkerProcess } from './run-worker.js';
+export { listSchedules, removeSchedule, type Schedule, setSchedule } from './schedules.js';
+export { type JobServices, Makers } from './services.js';
+export { tendSchedule } from './tend-schedule.js';
+export {
+  resolveRefreshSchedule,
+  resolveWorkerSettings,
+  type WorkerProcessSettings,
+} from './worker-settings.js';

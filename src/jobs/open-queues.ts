@@ -1,0 +1,88 @@
+import { ReplyError } from 'ioredis';
+import { FoilbankError, reasonOf } from '../errors.js';
+import { type Connection, connectForCommands, connectForWorker, type RedisSettings } from './connection.js';
+import { Queues } from './queues.js';
+
+/** What BullMQ's scripts need. */
+const OLDEST = [6, 2] as const;
+
+/**
+ * Connects to Redis and opens the queues.
+ *
+ * @throws FoilbankError FB_REDIS_UNREACHABLE, FB_REDIS_REFUSED, FB_REDIS_TOO_OLD
+ */
+export async function openQueues(settings: RedisSettings): Promise<Queues> {
+  const { where, prefix } = settings;
+  const connection = connectForCommands(settings);
+  try {
+    await connection.connect();
+    const info = await connection.info('server').catch((error: unknown) => {
+      // Who may not ask is believed.
+      if (isRefusal(error, 'NOPERM')) return '';
+      throw error;
+    });
+    const version = /redis_version:(\S+)/.exec(info)?.[1];
+    if (version && isOlder(version))
+      throw new FoilbankError('FB_REDIS_TOO_OLD', { where, version, wanted: OLDEST.join('.') });
+  } catch (error) {
+    connection.disconnect();
+    if (error instanceof FoilbankError) throw error;
+    throw translate(error, where);
+  }
+  return new Queues({ connection, prefix, connectWorker: () => connectForWorker(settings) });
+}
+
+function isOlder(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+}
+
+function translate(error: unknown, where: string): FoilbankError {
+  const refused = ['WRONGPASS', 'NOAUTH', 'NOPERM'].some((word) => isRefusal(error, word));
+  const details = { where, reason: reasonOf(error) };
+  return refused
+    ? new FoilbankError('FB_REDIS_REFUSED', details, { cause: error })
+    : new FoilbankError('FB_REDIS_UNREACHABLE', details, { cause: error });
+}
+
+const isRefusal = (error: unknown, word: string): boolean =>
+  error instanceof ReplyError && reasonOf(error).startsWith(word);
+
+/** A setting of Redis under which jobs can be lost, and what to do. */
+export interface RedisWarning {
+  readonly setting: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** Looks at Redis as BullMQ's production guide wants it. Nothing is changed. */
+export async function checkRedis(connection: Connection): Promise<readonly RedisWarning[]> {
+  const warnings: RedisWarning[] = [];
+  const setting = async (name: string): Promise<string | undefined> => {
+    // A cluster answers for one node; they are set alike.
+    const answer = await (connection as { config(...args: string[]): Promise<unknown> })
+      .config('GET', name)
+      .catch(() => undefined);
+    return Array.isArray(answer) ? (answer[1] as string | undefined) : undefined;
+  };
+  const [policy, appendOnly] = [await setting('maxmemory-policy'), await setting('appendonly')];
+  if (policy === undefined || appendOnly === undefined)
+    warnings.push({
+      setting: 'CONFIG',
+      message: 'its settings cannot be asked for',
+      remedy: 'See to it that maxmemory-policy is noeviction and appendonly is yes.',
+    });
+  if (policy !== undefined && policy !== 'noeviction')
+    warnings.push({
+      setting: 'maxmemory-policy',
+      message: `it is ${policy}: when memory is short, Redis throws jobs away`,
+      remedy: 'Set maxmemory-policy noeviction.',
+    });
+  if (appendOnly !== undefined && appendOnly !== 'yes')
+    warnings.push({
+      setting: 'appendonly',
+      message: 'it is off: a crash loses jobs (faces that were made are safe in the store)',
+      remedy: 'Set appendonly yes.',
+    });
+  return warnings;
+}

@@ -1,0 +1,151 @@
+import { type Job, WaitingError, Worker } from 'bullmq';
+import { FoilbankError, reasonOf } from '../errors.js';
+import type { Logger } from '../log.js';
+import { Cancellations } from './cancellation.js';
+import { allHandlers, type HandlerContext, handlersOf } from './handlers.js';
+import { asJobError, finalError } from './outcome.js';
+import { GENERATE, PUBLISH } from './queues.js';
+
+export interface WorkerSettings extends HandlerContext {
+  readonly log: Logger;
+  /** Queues to serve. Default both. */
+  readonly serve?: readonly string[];
+  /** Chunks under way at once, 1..64. Default 2: while one ends, the inference threads have the next one's batches. */
+  readonly concurrency?: number;
+  /** Milliseconds after which a job whose worker went silent is taken back. Default 30,000. */
+  readonly lockDuration?: number;
+}
+
+/** Times that a job may be taken back from silent workers before it fails: whatever kills its worker every time must not go round for ever. */
+const MAX_STALLED = 5;
+
+/** The workers of one process. */
+export class JobWorkers {
+  readonly #workers: Worker[];
+  readonly #handBack = new AbortController();
+  readonly #cancellations: Cancellations;
+
+  /** @throws TypeError when a queue lacks a handler or has one twice */
+  constructor(private readonly settings: WorkerSettings) {
+    const { queues, serve = [GENERATE, PUBLISH] } = settings;
+    this.#cancellations = new Cancellations(queues);
+    const handlers = allHandlers(settings);
+    this.#workers = serve.map((queue) => this.#open(queue, handlersOf(queue, handlers)));
+  }
+
+  #open(queue: string, handlers: ReturnType<typeof handlersOf>): Worker {
+    const { queues, log, metrics, concurrency = 2, lockDuration = 30_000 } = this.settings;
+    const { connectWorker, prefix } = queues.settings;
+    const worker = new Worker(
+      queue,
+      (job, token, signal) => this.#turn(queue, handlers, job, token, signal),
+      {
+        ...{ connection: connectWorker(), prefix, lockDuration },
+        concurrency: queue === GENERATE ? concurrency : 1,
+        stalledInterval: lockDuration,
+        maxStalledCount: MAX_STALLED,
+      },
+    );
+    worker.on('error', (error) => log.warn({ queue, reason: reasonOf(error) }, 'queue error'));
+    worker.on('stalled', (job) => {
+      metrics.stalled.inc({ queue });
+      log.warn({ queue, job }, 'a worker went silent; its job was taken back');
+    });
+    worker.on('failed', (job, error) => {
+      const spent = job?.finishedOn !== undefined;
+      metrics.jobs.inc({ queue, outcome: spent ? 'failed' : 'retried' });
+      metrics.failures.inc({ queue, code: /^FB_[A-Z_]+/.exec(error.message)?.[0] ?? 'other' });
+      const told = { queue, job: job?.id, attempt: job?.attemptsMade, reason: error.message };
+      if (spent) log.error(told, 'job failed for good');
+      else log.warn(told, 'try failed');
+    });
+    worker.on('completed', (job) => {
+      metrics.jobs.inc({ queue, outcome: 'completed' });
+      const seconds = ((job.finishedOn ?? 0) - (job.processedOn ?? 0)) / 1000;
+      metrics.seconds.observe({ queue }, seconds);
+      log.info({ queue, job: job.id, seconds }, 'job done');
+    });
+    return worker;
+  }
+
+  /** One turn of a job: its handler under every signal that may end it, and its failure as the queue keeps it. */
+  async #turn(
+    queue: string,
+    handlers: ReturnType<typeof handlersOf>,
+    job: Job,
+    token: string | undefined,
+    lost: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const handler = handlers.get(job.name);
+    if (!handler || token === undefined)
+      throw finalError(
+        new FoilbankError('FB_JOB_INVALID', {
+          kind: queue,
+          field: 'name',
+          reason: `no job is named ${job.name}`,
+        }),
+      );
+    const flow = job.parent?.id ?? (job.id as string);
+    const cancelled = this.#cancellations.watch(flow);
+    const signals = [this.#handBack.signal, cancelled.signal, ...(lost ? [lost] : [])];
+    try {
+      if (await this.#cancellations.isSet(flow))
+        throw new FoilbankError('FB_CANCELLED', { what: `job ${flow}` });
+      return await handler(job, token, AbortSignal.any(signals));
+    } catch (error) {
+      const stopped = error instanceof FoilbankError && error.code === 'FB_CANCELLED';
+      if (stopped && (await this.#cancellations.isSet(flow))) throw finalError(error);
+      if (stopped && this.#handBack.signal.aborted) {
+        await job.moveToWait(token);
+        this.settings.metrics.jobs.inc({ queue, outcome: 'handed_back' });
+        this.settings.log.info({ queue, job: job.id }, 'handed back');
+        throw new WaitingError();
+      }
+      throw asJobError(error);
+    } finally {
+      cancelled.stop();
+    }
+  }
+
+  get running(): boolean {
+    return this.#workers.every((w) => w.isRunning());
+  }
+
+  /**
+   * Takes no further job, lets those under way finish until `deadline` milliseconds have passed, then hands them back; and
+   * does not wait for a Redis that is gone.
+   */
+  async close(deadline: number): Promise<void> {
+    const closing = Promise.all(this.#workers.map((w) => w.close())).then(() => {});
+    closing.catch(() => {});
+    if (await within(closing, deadline)) return;
+    this.#handBack.abort();
+    if (await within(closing, GRACE)) return;
+    this.settings.log.warn(
+      'Redis does not answer; jobs under way are taken back from this worker by the others',
+    );
+    await within(Promise.all(this.#workers.map((w) => w.close(true))), 1000);
+  }
+}
+
+/** Milliseconds in which a handler ends at its next safe point and its job is back in the queue. */
+const GRACE = 4000;
+
+/** @returns whether the promise settled within `milliseconds` */
+async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, false);
+  });
+  try {
+    return await Promise.race([
+      promise.then(
+        () => true,
+        () => true,
+      ),
+      late,
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,128 @@
+import { type BankStore, listVersions, type Manifest } from '../bank/index.js';
+import { FoilbankError } from '../errors.js';
+import { findModel, fingerprint, type ModelFolders } from '../onnx/index.js';
+import { operatorOfId } from '../scoring/index.js';
+import { firstSeedOf, inService, MAX_EPOCH } from './build-inputs.js';
+import { type BuildOptions, resolveBuildOptions } from './build-options.js';
+import type { Networks } from './candidate-maker.js';
+import { chunksFor } from './select.js';
+
+export type NetworkKind = keyof Networks;
+
+/** Networks by name of their card, or by its path. */
+export type NetworkNames = Readonly<Record<NetworkKind, string>>;
+
+/** What a build takes when nothing else was said. */
+export const DEFAULT_NETWORKS: NetworkNames = Object.freeze({
+  generator: 'foilgan-64',
+  embedder: 'recogniser',
+  detector: 'detector',
+  landmarks: 'landmarks',
+});
+
+/** A network by name, and the fingerprint that tells whether another machine has the same. */
+export interface NetworkReference {
+  readonly card: string;
+  readonly fingerprint: string;
+}
+
+/** Everything that decides what a refresh makes. It is JSON: kept with the job, it makes every try the same refresh. */
+export interface RefreshPlan {
+  readonly networks: Readonly<Record<NetworkKind, NetworkReference>>;
+  readonly options: BuildOptions;
+  readonly epoch: number;
+  /** Chunks that will probably do. */
+  readonly chunks: number;
+  /** Time of planning, ISO 8601: the time of creation that the version will bear. */
+  readonly at: string;
+}
+
+/** What a caller wants otherwise than it is in service. */
+interface Asked {
+  readonly networks: Partial<NetworkNames>;
+  readonly options: Partial<BuildOptions>;
+}
+
+/** @throws FoilbankError FB_CARD_UNKNOWN, FB_CARD_UNREADABLE, FB_CARD_INVALID */
+export async function findNetworks(folders: ModelFolders, names: NetworkNames): Promise<Networks> {
+  const [generator, embedder, detector, landmarks] = await Promise.all([
+    findModel(folders, names.generator, 'generator'),
+    findModel(folders, names.embedder, 'embedder'),
+    findModel(folders, names.detector, 'detector'),
+    findModel(folders, names.landmarks, 'landmarks'),
+  ]);
+  return { generator, embedder, detector, landmarks };
+}
+
+/**
+ * Plans the next version of a bank: seeds that no version drew, and everything that was not said as in the version in
+ * service. A bank that does not exist yet gets its first version.
+ *
+ * @throws FoilbankError FB_OPTION_INVALID, those of `findNetworks`, and what the store throws
+ */
+export async function planRefresh(
+  store: BankStore,
+  bank: string,
+  folders: ModelFolders,
+  asked: Asked,
+  now: Date = new Date(),
+): Promise<RefreshPlan> {
+  const before = await inService(store, bank);
+  const names: NetworkNames = { ...DEFAULT_NETWORKS, ...(before && namesOf(before)), ...asked.networks };
+  const networks = await findNetworks(folders, names);
+  const epoch = await nextEpoch(store, bank, before);
+  const options = resolveBuildOptions(
+    { ...(before && optionsOf(before, asked)), firstSeed: firstSeedOf(epoch), ...asked.options },
+    networks.generator.card,
+    networks.embedder.card,
+  );
+  const reference = (kind: NetworkKind): NetworkReference => ({
+    card: names[kind],
+    fingerprint: fingerprint(networks[kind].card),
+  });
+  return {
+    networks: {
+      generator: reference('generator'),
+      embedder: reference('embedder'),
+      detector: reference('detector'),
+      landmarks: reference('landmarks'),
+    },
+    ...{ options, epoch, at: now.toISOString() },
+    chunks: before ? chunksFor(options, shareOf(before)) : Math.ceil(options.size / options.chunkSize),
+  };
+}
+
+/** A seed is drawn once: an epoch is above all those that were ever in service, rolled back or not. */
+async function nextEpoch(store: BankStore, bank: string, before: Manifest | undefined): Promise<number> {
+  if (!before) return 0;
+  const versions = await listVersions(store, bank);
+  const epoch = 1 + Math.max(...versions.map((v) => v.manifest?.inputs.seeds.epoch ?? 0));
+  if (epoch <= MAX_EPOCH) return epoch;
+  throw new FoilbankError('FB_OPTION_INVALID', {
+    ...{ option: 'epoch', value: epoch, expected: `at most ${MAX_EPOCH}` },
+  });
+}
+
+const namesOf = ({ inputs: { generator, embedder, detector } }: Manifest): Partial<NetworkNames> => ({
+  generator: generator.name,
+  embedder: embedder.name,
+  ...(detector ? { detector: detector.name } : {}),
+});
+
+/** The options of a version in service, but for those that hang on something that was asked for: they have other defaults. */
+function optionsOf({ inputs, counts, parameters }: Manifest, asked: Asked): Partial<BuildOptions> {
+  const { operator, lambda, neighbours } = parameters;
+  const { minimumScore, duplicateCeiling } = inputs.gates;
+  const resized = asked.options.size !== undefined && asked.options.size !== counts.accepted;
+  return {
+    ...{ size: counts.accepted, chunkSize: inputs.chunkSize, minimumScore },
+    ...{ operator: operatorOfId(operator), lambda },
+    ...(asked.networks.generator === undefined ? { psi: inputs.psi } : {}),
+    ...(asked.networks.embedder === undefined ? { duplicateCeiling } : {}),
+    ...(resized ? {} : { neighbours }),
+  };
+}
+
+/** Share of the seeds that passed, those beyond the wanted size included. */
+const shareOf = ({ counts }: Manifest): number =>
+  (counts.accepted + (counts.rejected.surplus ?? 0)) / counts.generated;
