@@ -23,22 +23,28 @@ def alignment(side: int) -> dict:
     return {"mode": "fixed", "template": "dlib68-150", "scale": 200 / side, "rotation": 0, "translation": [shift, shift]}
 
 
+def training(state: dict) -> str:
+    """What a run went through, for the card's notes."""
+    how = {"regression": "by regression", "discriminator": "with a discriminator"}
+    stages = [f"{images:,} images at {size} px {how[stage]}" for stage, size, images in state["history"]]
+    return ", ".join([*stages, f"the mapping network on {state['latents'] / 1e6:.1f} million latents, its w recoloured; on one CPU core"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--psi", type=float, default=1.3, help="the card's default; above 1 because the mapping network spreads w too little")
+    parser.add_argument("--psi", type=float, default=1.25, help="the card's default; above 1 because the synthesis network answers w with too little change")
     parser.add_argument("--release", default="0.1.0")
-    parser.add_argument("--training", help="a sentence on how long it trained, for the card's notes")
     parser.add_argument("--figures", type=Path, help="report.json of `make generator-report`, for the card's notes")
     options = parser.parse_args()
     state = torch.load(options.run / "generator.pt")
     generator = build_generator(state["G_ema"], conv_clamp=0)
     side = generator.img_resolution
     notes = {
-        "data": "45,056 samples of Foilbank's face sampler, which recombines 1,078 portraits (training/README.md); no photo of a real person",
+        "data": "samples of Foilbank's face sampler, which recombines 1,078 portraits (training/README.md); no photo of a real person",
         "licences": "portraits: CC0 1.0 and MIT (Copyright (c) 2024 David Beniaguev); these weights: Apache-2.0",
-        "training": options.training or f"{state['seen']} images seen",
+        "training": training(state),
         "limits": "hair and cloth are mottled at full resolution; hats, scarves and glasses blur into hair and skin; extreme poses and expressions "
                   "are missing; it may repeat traits of its portraits: the audit in training/README.md says how often",
     }

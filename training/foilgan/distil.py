@@ -1,4 +1,8 @@
-"""First stage: regress the sampler's choices -> image through the StyleGAN2 synthesis network on rendered samples."""
+"""First stage: regress the sampler's choices -> image through the StyleGAN2 synthesis network on rendered samples.
+
+From the run of a smaller network (`--from`) it grows that network by a block instead: the coder stays as it is, so the mapping
+network stays good, and the new block begins by adding nothing to the smaller image.
+"""
 from __future__ import annotations
 
 import argparse
@@ -18,9 +22,9 @@ from .run import CHANNELS, W_DIM, Journal, Pairs, face_weight, falling, follow, 
 from .sampler import FaceSampler
 from .sheet import write_sheet
 
-RATE, EMBEDDING_RATE = 1e-2, 2e-2
+RATE, EMBEDDING_RATE, GROWN_RATE = 1e-2, 2e-2, 2e-3
 # Resolution and batch by images seen: coarse faces first, they cost little.
-STAGES = ((6_000, 16, 8), (20_000, 32, 8), (150_000, 64, 8), (1 << 40, 64, 16))
+STAGES = ((6_000, 16, 8), (20_000, 32, 8), (150_000, 64, 8), (300_000, 64, 16), (1 << 40, 128, 8))
 
 
 class Distilled(nn.Module):
@@ -34,9 +38,30 @@ class Distilled(nn.Module):
     def forward(self, f: dict[str, torch.Tensor], upto: int | None = None) -> torch.Tensor:
         return self.synthesis(self.coder(f), upto, kind=torch.bfloat16)
 
+    @torch.no_grad()
+    def grow(self, smaller: dict[str, torch.Tensor]) -> None:
+        """Takes over the state of this network at half the size."""
+        block = f"synthesis.b{self.synthesis.resolutions[-1]}."
+        own = {name: value for name, value in self.state_dict().items() if name.startswith(block)}
+        own[block + "torgb.weight"].zero_()
+        self.load_state_dict(smaller | own)
+
 
 def channels(size: int) -> dict[int, int]:
     return {r: c for r, c in CHANNELS.items() if r <= size}
+
+
+def plan(net: Distilled, size: int, grown: bool) -> tuple[list[tuple[list[nn.Parameter], float]], tuple[tuple[int, int, int], ...]]:
+    """Parameters with their learning rates, and the stages; of a grown network the coder rests and the older blocks go slowly."""
+    if grown:
+        net.coder.requires_grad_(False)
+        parts = lambda name: 0 if name.startswith(f"synthesis.b{size}.") else 1
+        rates, schedule = (RATE, GROWN_RATE), STAGES[-1:]
+    else:
+        parts = lambda name: 0 if "tail" in name or "synthesis" in name else 1
+        rates, schedule = (RATE, EMBEDDING_RATE), tuple(stage for stage in STAGES if stage[1] <= size)
+    learned = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
+    return [([p for name, p in learned if parts(name) == k], rate) for k, rate in enumerate(rates)], schedule
 
 
 def distil(options: argparse.Namespace) -> None:
@@ -46,13 +71,17 @@ def distil(options: argparse.Namespace) -> None:
     weight = {r: face_weight(donors, r) for r in (16, 32, 64, 128)}
     checkpoint = options.run / "checkpoint.pt"
     state = torch.load(checkpoint) if checkpoint.is_file() else None
-    choices = state["choices"] if state else FaceSampler(donors, options.size).choice
+    smaller = torch.load(options.source / "checkpoint.pt") if options.source and not state else None
+    start = state or smaller
+    choices = start["choices"] if start else FaceSampler(donors, options.size).choice
+    history = state["history"][:-1] if state else smaller["history"] if smaller else []
     del donors
     chooser, net = Chooser(choices), Distilled(choices, options.size)
+    if smaller:
+        net.grow(smaller["average"])
+    groups, schedule = plan(net, options.size, grown=bool(history))
     average = copy.deepcopy(net)
-    tables = [p for name, p in net.coder.named_parameters() if "tail" not in name]
-    rest = [p for name, p in net.named_parameters() if "tail" in name or "synthesis" in name]
-    optimiser = torch.optim.Adam([{"params": rest}, {"params": tables}], lr=RATE, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam([{"params": params} for params, _ in groups], lr=RATE, betas=(0.9, 0.99))
     seen = step = 0
     if state:
         net.load_state_dict(state["net"])
@@ -71,13 +100,14 @@ def distil(options: argparse.Namespace) -> None:
         journal.write(seen, resolution=resolution, heldOutL1=(made - target).abs().mean().item(), sharpness=sharpness(made) / sharpness(target))
         rows = [x for i in (0, 16, 32) for x in (to_bytes(made[i:i + 16]), to_bytes(target[i:i + 16]))]
         write_sheet(options.run / "pairs.png", np.concatenate(rows))
-        save(checkpoint, {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "choices": choices, "seen": seen, "step": step})
+        save(checkpoint, {"net": net.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(), "choices": choices,
+                          "history": [*history, ("regression", options.size, seen)], "seen": seen, "step": step})
 
     saved = time.process_time()
     while seen < options.images:
-        _, resolution, batch = next(stage for stage in STAGES if seen < stage[0])
+        _, resolution, batch = next((stage for stage in schedule if seen < stage[0]), schedule[-1])
         rate = min(1.0, (step + 1) / 100) * falling(seen, options.images)
-        for group, base in zip(optimiser.param_groups, (RATE, EMBEDDING_RATE)):
+        for group, (_, base) in zip(optimiser.param_groups, groups):
             group["lr"] = base * rate
         z, y = pairs.next(batch)
         if resolution < options.size:

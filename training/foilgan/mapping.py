@@ -2,7 +2,8 @@
 
 A donor's share of a region is a function of scores that are linear in z, so the layers start as the computation itself:
 fc0 measures by how much each score exceeds a threshold (and passes z on, once with either sign), fc1 lets the donors of a region
-inhibit each other, fc2 and fc3 are the coder's embeddings and two layers. All four are then fitted together.
+inhibit each other, fc2 and fc3 are the coder's embeddings and two layers. All four are then fitted together, and what spread w
+still lacks is made up in closed form (recolour.py).
 """
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from torch import nn
 from .coder import FACTOR_DIMS, TAIL, Chooser, Coder
 from .latent import SLICES, Z_DIM, Choice, normalised
 from .networks import SLOPE, SQRT2, FullyConnected, Generator, Mapping, normalise_second_moment
+from .recolour import recolour
 from .run import CHANNELS, W_DIM, Journal, prepare, save
 
 BELOW = 0.25  # how far below the sampler's threshold a unit opens
@@ -91,8 +93,8 @@ class Judge(nn.Module):
         return self.last(torch.cat([x, spread[:, None]], 1))
 
 
-def fit(mapping: Mapping, coder: Coder, chooser: Chooser, cpu_seconds: float, seed: int, journal: Journal, adversarial: float = 0.3, rate: float = RATE, batch: int = 256) -> Mapping:
-    """Regresses z -> w (and the coder's first layer) by mean square; returns the moving average.
+def fit(mapping: Mapping, coder: Coder, chooser: Chooser, cpu_seconds: float, seed: int, journal: Journal, adversarial: float = 0.3, rate: float = RATE, batch: int = 256) -> tuple[Mapping, int]:
+    """Regresses z -> w (and the coder's first layer) by mean square; returns the moving average and how many latents it saw.
 
     Mean squares alone would answer doubt between donors with their average, a dull face. So in the second half a small judge also
     asks that w be distributed as the coder's is: a GAN on vectors, which costs next to nothing.
@@ -147,7 +149,7 @@ def fit(mapping: Mapping, coder: Coder, chooser: Chooser, cpu_seconds: float, se
         journal.add(**values)
         if step % 200 == 0:
             journal.write(step * batch)
-    return average
+    return average, step * batch
 
 
 @torch.no_grad()
@@ -187,24 +189,27 @@ def fit_run(options: argparse.Namespace) -> None:
 
     prepare(options.seed)
     state = torch.load(options.run / "checkpoint.pt")
-    net = Distilled(state["choices"], options.size)
+    net = Distilled(state["choices"], state["history"][-1][1])
     net.load_state_dict(state["average"])
     net.requires_grad_(False)
     mapping = Mapping(Z_DIM, widths(state["choices"]), lr_multiplier=1.0)
-    earlier = options.run / "generator.pt"
+    latents, earlier = 0, options.run / "generator.pt"
     if not earlier.is_file() and options.source:
         earlier = options.source / "generator.pt"
     if earlier.is_file():
         stored = torch.load(earlier)
         mapping.load_state_dict(stored["mapping"])
+        latents = stored["latents"]
         if not _same(stored["coder"], net.coder.state_dict()):
             # The donors are the same, so what the first two layers learned holds, and only the rest follows the coder.
             regress(mapping, net.coder, Chooser(state["choices"]))
     else:
         start(mapping, net.coder, state["choices"])
-    fitted = fit(mapping, net.coder, Chooser(state["choices"]), options.cpu_seconds, options.seed, Journal(options.run / "mapping"), options.adversarial, RATE / 3 if earlier.is_file() else RATE)
+    fitted, more = fit(mapping, net.coder, Chooser(state["choices"]), options.cpu_seconds, options.seed, Journal(options.run / "mapping"), options.adversarial, RATE / 3 if earlier.is_file() else RATE)
     generator = assemble(fitted, net.synthesis)
-    save(options.run / "generator.pt", {"G_ema": generator.state_dict(), "seen": state["seen"], "mapping": fitted.state_dict(), "coder": net.coder.state_dict()})
+    recolour(generator, net.coder, Chooser(state["choices"]))
+    save(options.run / "generator.pt", {"G_ema": generator.state_dict(), "history": state["history"], "latents": latents + more,
+                                          "mapping": fitted.state_dict(), "coder": net.coder.state_dict()})
     show(generator, options.run / "sheet.png")
 
 

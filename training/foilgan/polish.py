@@ -41,11 +41,12 @@ def polish(options: argparse.Namespace) -> None:
     judge = Discriminator({r: c for r, c in JUDGE.items() if r <= options.size}, options.size)
     optimiser = torch.optim.Adam(net.synthesis.parameters(), betas=(0.0, 0.99))
     judge_optimiser = torch.optim.Adam(judge.parameters(), lr=JUDGE_RATE, betas=(0.0, 0.99))
-    seen, step, before = 0, 0, start["seen"]
+    history = state["history"][:-1] if state else start["history"]
+    seen, step = 0, 0
     if state:
         for part, name in ((average, "average"), (judge, "judge"), (optimiser, "optimiser"), (judge_optimiser, "judge_optimiser")):
             part.load_state_dict(state[name])
-        seen, step, before = state["polished"], state["step"], state["seen"] - state["polished"]
+        seen, step = state["seen"], state["step"]
         pairs.rng = np.random.default_rng([options.seed + 1, seen])
     held_z, held_y = pairs.held_out(256)
 
@@ -56,7 +57,8 @@ def polish(options: argparse.Namespace) -> None:
         rows = [x for i in (0, 16, 32) for x in (to_bytes(made[i:i + 16]), to_bytes(held_y[i:i + 16]))]
         write_sheet(options.run / "pairs.png", np.concatenate(rows))
         save(checkpoint, {"net": net.state_dict(), "average": average.state_dict(), "judge": judge.state_dict(), "optimiser": optimiser.state_dict(),
-                          "judge_optimiser": judge_optimiser.state_dict(), "choices": start["choices"], "seen": before + seen, "polished": seen, "step": step})
+                          "judge_optimiser": judge_optimiser.state_dict(), "choices": start["choices"],
+                          "history": [*history, ("discriminator", options.size, seen)], "seen": seen, "step": step})
 
     half = lambda x: x.to(torch.bfloat16)
     saved = time.process_time()

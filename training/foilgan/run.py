@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from .data import VALIDATION, latents
 from .material import Material, hull_mask
 
-CHANNELS = {4: 192, 8: 192, 16: 144, 32: 80, 64: 32, 128: 16}
+CHANNELS = {4: 192, 8: 192, 16: 144, 32: 80, 64: 32, 128: 24}
 W_DIM = 384
 
 
@@ -66,7 +66,7 @@ class Pairs:
 
     def held_out(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         images = np.load(self.folder / f"{self.size}-{VALIDATION}.npy")[:count]
-        return torch.from_numpy(latents(VALIDATION, 1024)[:count]), to_tensor(images)
+        return torch.from_numpy(latents(VALIDATION, len(images))), to_tensor(images)
 
 
 def face_weight(material: Material, size: int) -> torch.Tensor:

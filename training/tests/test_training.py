@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from faces import portraits
-from foilgan import data, latent, mapping, material
+from foilgan import data, latent, mapping, material, recolour
 from foilgan.coder import Chooser, Coder
-from foilgan.distil import distil
-from foilgan.networks import SLOPE, SQRT2, Mapping, Synthesis
+from foilgan.distil import Distilled, distil
+from foilgan.networks import SLOPE, SQRT2, Mapping, Synthesis, upsample
 from foilgan.run import CHANNELS, W_DIM, falling, pyramid_loss
 from foilgan.sampler import FaceSampler
 
@@ -67,6 +67,31 @@ class MappingStart(unittest.TestCase):
             torch.testing.assert_close(generator.mapping.w_avg, self.net(torch.from_numpy(self.z)).mean(0), atol=0.3, rtol=0.3)
 
 
+class Recolour(unittest.TestCase):
+    def test_transported_samples_have_the_mean_and_covariance_wanted_and_move_least(self):
+        draw = torch.Generator().manual_seed(2)
+        made = torch.randn(4000, 6, generator=draw) @ torch.randn(6, 6, generator=draw) + 3
+        wanted = torch.randn(3000, 6, generator=draw) @ torch.randn(6, 6, generator=draw) - 1
+        matrix, shift = recolour.transport(made, wanted)
+        moved = made.double() @ matrix.t() + shift
+        torch.testing.assert_close(moved.mean(0), wanted.double().mean(0))
+        torch.testing.assert_close(torch.cov(moved.t()), torch.cov(wanted.double().t()))
+        # The optimal transport between Gaussians is the one such matrix that is symmetric and positive definite.
+        torch.testing.assert_close(matrix, matrix.t())
+        self.assertGreater(float(torch.linalg.eigvalsh(matrix).min()), 0)
+
+    def test_the_map_goes_into_the_affine_layers(self):
+        draw = torch.Generator().manual_seed(4)
+        synthesis = Synthesis(W_DIM, {r: c for r, c in CHANNELS.items() if r <= 16}, 16)
+        w, shift = torch.randn(3, W_DIM, generator=draw), torch.randn(W_DIM, generator=draw)
+        matrix = torch.eye(W_DIM) + 0.3 * torch.randn(W_DIM, W_DIM, generator=draw) / W_DIM ** 0.5
+        with torch.no_grad():
+            wanted, plain = synthesis(w @ matrix.t() + shift), synthesis(w)
+            recolour.fold(synthesis, matrix.double(), shift.double())
+            torch.testing.assert_close(synthesis(w), wanted, atol=1e-3, rtol=1e-3)
+        self.assertGreater(float((plain - wanted).abs().max()), 0.1)
+
+
 class Runs(unittest.TestCase):
     def test_a_run_learns_and_goes_on_where_it_stopped(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +101,7 @@ class Runs(unittest.TestCase):
             sampler = FaceSampler(made, 64)
             data.write_shard(sampler, folder, 0, 64)
             data.write_shard(sampler, folder, data.VALIDATION, 256)
-            options = argparse.Namespace(data=folder, run=folder / 'run', images=160, size=64, seed=0, save_every=1e9)
+            options = argparse.Namespace(data=folder, run=folder / 'run', source=None, images=160, size=64, seed=0, save_every=1e9)
             distil(options)
             first = torch.load(folder / 'run' / 'checkpoint.pt')
             options.images = 400
@@ -87,6 +112,35 @@ class Runs(unittest.TestCase):
             import json
             log = [json.loads(line) for line in (folder / 'run' / 'log.jsonl').read_text().splitlines()]
             self.assertLess(log[-1]['heldOutL1'], log[0]['heldOutL1'])
+            self.assertEqual(second['history'], [('regression', 64, 400)])
+
+    def test_a_run_grows_and_goes_on_with_the_coder_at_rest(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            made = material.build(*portraits())
+            made.save(folder / 'material.npz')
+            for size in (64, 128):
+                for shard, count in ((0, 32), (data.VALIDATION, 48)):
+                    data.write_shard(FaceSampler(made, size), folder, shard, count)
+            options = argparse.Namespace(data=folder, run=folder / 'small', source=None, images=16, size=64, seed=0, save_every=1e9)
+            distil(options)
+            for options.images in (16, 32):
+                options.run, options.source, options.size = folder / 'large', folder / 'small', 128
+                distil(options)
+            small, large = (torch.load(folder / name / 'checkpoint.pt') for name in ('small', 'large'))
+            self.assertEqual(large['history'], [('regression', 64, 16), ('regression', 128, 32)])
+            moved = {name for name, value in large['net'].items() if name in small['average'] and not torch.equal(value, small['average'][name])}
+            self.assertFalse({name for name in moved if name.startswith('coder.')})
+            self.assertIn('synthesis.b64.conv1.weight', moved)
+
+    def test_a_grown_network_begins_with_the_smaller_image(self):
+        choices, _ = parts()
+        torch.manual_seed(1)
+        small, large = Distilled(choices, 64), Distilled(choices, 128)
+        large.grow(small.state_dict())
+        f = Chooser(choices)(np.float32(np.random.default_rng(8).standard_normal((2, latent.Z_DIM))))
+        with torch.no_grad():
+            torch.testing.assert_close(large(f), upsample(small(f)))
 
     def test_the_learning_rate_falls_over_the_last_part_only(self):
         self.assertEqual(falling(0, 1000), 1.0)
