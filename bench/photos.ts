@@ -27,6 +27,8 @@ export interface PhotosBench {
 }
 
 const PHOTOS = 320;
+/** As many as a reader gives the embedder. */
+const BATCH = 8;
 const ROUNDS = 7;
 
 /**
@@ -56,15 +58,14 @@ export async function run(): Promise<PhotosBench | undefined> {
     embedder: await findModel(folders, 'recogniser', 'embedder'),
   };
   const reader = await FaceReader.open(pool, models);
-  const { batch } = reader.embedder;
-  const chips = await readyChips(pool, models, photos.slice(0, 4 * batch));
+  const chips = await readyChips(pool, models, photos.slice(0, 4 * BATCH));
   const work = {
     read: async () => {
       for await (const result of reader.embedPhotos(photos, { faceBox: 'whole' }))
         if ('error' in result) throw result.error;
     },
     single: await bareRuns(pool, models.embedder, chips, 1),
-    batched: await bareRuns(pool, models.embedder, chips, batch),
+    batched: await bareRuns(pool, models.embedder, chips, BATCH),
   };
   const rounds: Record<keyof typeof work, Cost>[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
@@ -90,7 +91,7 @@ export async function run(): Promise<PhotosBench | undefined> {
   const both = (ratio: number, cpu: number) => `${ratio.toFixed(2)} (of processor time ${cpu.toFixed(2)})`;
   console.log(
     `photo to embedding: ${both(result.ratio, result.cpuRatio)} of the bare embedder's throughput chip by chip, ` +
-      `${both(result.ratioToBatches, result.cpuRatioToBatches)} of its throughput in batches of ${batch}; ` +
+      `${both(result.ratioToBatches, result.cpuRatioToBatches)} of its throughput in batches of ${BATCH}; ` +
       `${result.photosPerSecond.toFixed(0)} photos/s on ${threads} threads`,
   );
   return result;

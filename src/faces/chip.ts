@@ -1,8 +1,8 @@
 import {
   GraphBuilder,
-  type InferencePool,
   int64,
   type Network,
+  type NetworkHost,
   type TensorData,
   type Value,
 } from '../onnx/index.js';
@@ -29,9 +29,9 @@ export class PhotoChips {
     private readonly coarse: Network,
   ) {}
 
-  static async open(pool: InferencePool, input: ImageInput): Promise<PhotoChips> {
-    const fine = await pool.load({ name: 'chip', graph: chipGraph(input, false) });
-    const coarse = await pool.load({ name: 'chip-shrunk', graph: chipGraph(input, true) });
+  static async open(host: NetworkHost, input: ImageInput): Promise<PhotoChips> {
+    const fine = await host.load({ name: 'chip', graph: chipGraph(input, false) });
+    const coarse = await host.load({ name: 'chip-shrunk', graph: chipGraph(input, true) });
     return new PhotoChips(input, fine, coarse);
   }
 

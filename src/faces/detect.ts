@@ -1,16 +1,8 @@
-import { FoilbankError } from '../errors.js';
-import {
-  type DetectorCard,
-  floatsOf,
-  type InferencePool,
-  type LandmarksCard,
-  loadModel,
-  type Model,
-  type Network,
-} from '../onnx/index.js';
+import { type DetectorCard, floatsOf, type Model, type NetworkHost } from '../onnx/index.js';
 import type { Box } from './geometry.js';
 import type { Photo } from './photo.js';
-import { planSquare, type Square, squareGraph } from './sampling.js';
+import type { Square } from './sampling.js';
+import { SquareNetwork } from './square-network.js';
 
 /** A face found in a photo. */
 export interface Detection {
@@ -30,18 +22,11 @@ const BORDERS = [0.25, 0.5];
 
 /** Finds faces with an SSD-type network: `boxes` [1, anchors, 4] as shares (y, x, y, x) of the padded square, `scores` [1, anchors]. */
 export class FaceDetector {
-  private constructor(
-    readonly card: DetectorCard,
-    private readonly square: Network,
-    private readonly network: Network,
-  ) {}
+  private constructor(private readonly network: SquareNetwork<DetectorCard>) {}
 
   /** @throws FoilbankError of `loadModel`, FB_CARD_INVALID */
-  static async open(pool: InferencePool, model: Model<DetectorCard>): Promise<FaceDetector> {
-    requireSquare(model);
-    const network = await loadModel(pool, model);
-    const square = await pool.load({ name: 'detector-input', graph: squareGraph(model.card.input) });
-    return new FaceDetector(model.card, square, network);
+  static async open(host: NetworkHost, model: Model<DetectorCard>): Promise<FaceDetector> {
+    return new FaceDetector(await SquareNetwork.open(host, model));
   }
 
   /**
@@ -59,16 +44,14 @@ export class FaceDetector {
   }
 
   private async look(photo: Photo, border: number, minScore: number): Promise<Detection[]> {
-    const { card } = this;
-    const size = card.input.width;
+    const { input, outputs } = this.network.card;
     const square = paddedSquare(photo, border);
-    const { image } = await this.square.run(planSquare(photo, square, size));
-    const result = await this.network.run({ [card.input.name]: image! }, { transfer: true });
-    const [boxes, scores] = [floatsOf(result, card.outputs.boxes), floatsOf(result, card.outputs.scores)];
+    const result = await this.network.look(photo, square);
+    const [boxes, scores] = [floatsOf(result, outputs.boxes), floatsOf(result, outputs.scores)];
     const faces: Detection[] = [];
     for (const [i, score] of scores.entries())
       if (score > minScore)
-        faces.push({ score, box: boxOf(boxes.subarray(i * 4, i * 4 + 4), photo, square, size) });
+        faces.push({ score, box: boxOf(boxes.subarray(i * 4, i * 4 + 4), photo, square, input.width) });
     return withoutOverlaps(faces);
   }
 }
@@ -109,15 +92,4 @@ function overlap(a: Box, b: Box): number {
   if (width <= 0 || height <= 0) return 0;
   const shared = width * height;
   return shared / (a.width * a.height + b.width * b.height - shared);
-}
-
-/** Photos are padded to squares, so the networks that look at them must want squares. @throws FoilbankError FB_CARD_INVALID */
-export function requireSquare({ card }: Model<DetectorCard | LandmarksCard>): void {
-  const { width, height } = card.input;
-  if (width !== height)
-    throw new FoilbankError('FB_CARD_INVALID', {
-      card: card.name,
-      field: 'input.height',
-      reason: `is ${height} where width is ${width}; photos are padded to squares`,
-    });
 }

@@ -3,10 +3,10 @@ import { FoilbankError } from '../errors.js';
 import {
   type EmbedderCard,
   floatsOf,
-  type InferencePool,
   loadModel,
   type Model,
   type Network,
+  type NetworkHost,
   type TensorData,
 } from '../onnx/index.js';
 import { UnitMatrix } from '../vectors/index.js';
@@ -27,7 +27,7 @@ export class Embedder {
    * @throws FoilbankError of `loadModel`, FB_CARD_INVALID, FB_OPTION_INVALID
    */
   static async open(
-    pool: InferencePool,
+    host: NetworkHost,
     model: Model<EmbedderCard>,
     { batch = 8 }: { readonly batch?: number } = {},
   ): Promise<Embedder> {
@@ -40,7 +40,7 @@ export class Embedder {
         reason: `${card.align.template} makes chips of ${size} × ${size}, input is ${card.input.width} × ${card.input.height}`,
       });
     checkWhole('batch', batch, 1, 256);
-    return new Embedder(card, batch, await loadModel(pool, model));
+    return new Embedder(card, batch, await loadModel(host, model));
   }
 
   release(): Promise<void> {

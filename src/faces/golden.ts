@@ -3,20 +3,17 @@ import {
   type EmbedderCard,
   floatsOf,
   holdAgainstGolden,
-  type InferencePool,
   type LandmarksCard,
   largestDifference,
-  loadModel,
   type Model,
-  type TensorData,
-  type Tensors,
+  type NetworkHost,
 } from '../onnx/index.js';
 import { alignment } from './align.js';
 import { PhotoChips } from './chip.js';
 import { Embedder } from './embedder.js';
 import { apply, type Point, similarity } from './geometry.js';
 import type { Photo } from './photo.js';
-import { planSquare, squareGraph } from './sampling.js';
+import { SquareNetwork } from './square-network.js';
 import { meanLandmarks } from './templates.js';
 
 /** Width and height of the picture `pattern-1`. */
@@ -28,7 +25,7 @@ const SIZE = 256;
  * or shifted chip all change what a network makes of it.
  */
 function goldenPattern(): Photo {
-  const pixels = new Uint8Array(new SharedArrayBuffer(SIZE * SIZE * 3));
+  const pixels = new Uint8Array(SIZE * SIZE * 3);
   const spot = (x: number, y: number, cx: number, cy: number, rx: number, ry: number) =>
     1 / (1 + (((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2) ** 2);
   for (let y = 0; y < SIZE; y++)
@@ -64,44 +61,30 @@ type FaceModel = Model<DetectorCard | LandmarksCard | EmbedderCard>;
  * @throws FoilbankError of `loadModel`, FB_CARD_INVALID
  */
 export async function goldenOutputs(
-  pool: InferencePool,
+  host: NetworkHost,
   model: FaceModel,
 ): Promise<Record<string, Float32Array>> {
   const photo = goldenPattern();
   const { card } = model;
   if (card.kind === 'embedder') {
-    const embedder = await Embedder.open(pool, { card, graph: model.graph });
-    const chips = await PhotoChips.open(pool, card.input);
+    const embedder = await Embedder.open(host, { card, graph: model.graph });
+    const chips = await PhotoChips.open(host, card.input);
     const chip = await chips.cut(photo, alignment(goldenLandmarks(), card.align.template)!);
     const raw = await embedder.raw(chip);
     await Promise.all([embedder.release(), chips.release()]);
     return { [card.output.name]: raw };
   }
-  const network = await loadModel(pool, model);
-  const image = await wholePicture(pool, photo, card);
-  const outputs = await network.run({ [card.input.name]: image });
+  const network = await SquareNetwork.open(host, { card, graph: model.graph });
+  const window = { x: 0, y: 0, width: SIZE, height: SIZE };
+  const outputs = await network.look(photo, { window, x: 0, y: 0, side: SIZE });
   await network.release();
   const names = card.kind === 'detector' ? Object.values(card.outputs) : [card.output];
   return Object.fromEntries(names.map((name) => [name, floatsOf(outputs, name)]));
 }
 
-async function wholePicture(
-  pool: InferencePool,
-  photo: Photo,
-  card: DetectorCard | LandmarksCard,
-): Promise<TensorData> {
-  const square = await pool.load({ name: 'golden-input', graph: squareGraph(card.input) });
-  const window = { x: 0, y: 0, width: photo.width, height: photo.height };
-  const { image }: Tensors = await square.run(
-    planSquare(photo, { window, x: 0, y: 0, side: SIZE }, card.input.width),
-  );
-  await square.release();
-  return image!;
-}
-
 /** Holds a network against the golden outputs of its card. @throws FoilbankError FB_MODEL_GOLDEN_MISMATCH, those of `goldenOutputs` */
-export async function checkGolden(pool: InferencePool, model: FaceModel): Promise<void> {
-  const outputs = await goldenOutputs(pool, model);
+export async function checkGolden(host: NetworkHost, model: FaceModel): Promise<void> {
+  const outputs = await goldenOutputs(host, model);
   const differences = Object.entries(model.card.golden.outputs).map(([output, expected]) =>
     largestDifference(outputs[output] ?? [], expected),
   );

@@ -23,21 +23,14 @@ export async function* inOrder<T, R>(
   }
 }
 
-/** Cuts a sequence into groups that each hold `size` values that count; the last may hold fewer. */
-export async function* grouped<T>(
-  values: AsyncIterable<T>,
-  size: number,
-  counts: (value: T) => boolean,
-): AsyncGenerator<T[]> {
+/** Cuts a sequence into groups of `size` values; the last may hold fewer. */
+export async function* grouped<T>(values: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   let group: T[] = [];
-  let counted = 0;
   for await (const value of values) {
     group.push(value);
-    if (counts(value)) counted++;
-    if (counted < size) continue;
+    if (group.length < size) continue;
     yield group;
     group = [];
-    counted = 0;
   }
   if (group.length > 0) yield group;
 }

@@ -1,5 +1,4 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
 import { FoilbankError, reasonOf } from '../errors.js';
 
@@ -13,7 +12,7 @@ export interface Photo {
   readonly name: string;
   readonly width: number;
   readonly height: number;
-  /** RGB, 8 bits a channel, row after row: width × height × 3 bytes; a large photo's lie in shared memory. */
+  /** RGB, 8 bits a channel, row after row: width × height × 3 bytes. */
   readonly pixels: Uint8Array;
 }
 
@@ -62,7 +61,7 @@ export async function decodePhoto(
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    return { name, width: info.width, height: info.height, pixels: await shared(data) };
+    return { name, width: info.width, height: info.height, pixels: data };
   } catch (error) {
     throw (await tooLarge(bytes, resolved)) ?? damaged(name, error);
   }
@@ -126,18 +125,3 @@ const damaged = (photo: string, error: unknown) =>
     { photo, reason: reasonOf(error).split('\n')[0] ?? '' },
     { cause: error },
   );
-
-/** Below this size copying a photo to a thread costs less than having shared memory made for it. */
-const SHARED_FROM = 2 ** 18;
-
-/** A copy of a large photo in shared memory, in steps that keep the event loop turning meanwhile. */
-async function shared(data: Uint8Array): Promise<Uint8Array> {
-  if (data.length < SHARED_FROM) return data;
-  const step = 8 * 2 ** 20;
-  const copy = new Uint8Array(new SharedArrayBuffer(data.length));
-  for (let at = 0; at < data.length; at += step) {
-    if (at > 0) await setImmediate();
-    copy.set(data.subarray(at, at + step), at);
-  }
-  return copy;
-}

@@ -9,9 +9,9 @@ import {
   type Network,
   type Value,
 } from '../onnx/index.js';
-import { requireSquare } from './detect.js';
 import { asPixels, type ImageFormat } from './image-chips.js';
 import { asCardWants, type ImageInput, inputShape } from './sampling.js';
+import { requireSquare } from './square-network.js';
 
 /** How images of faces are laid out for the detector. */
 export interface Framing {

@@ -1,6 +1,6 @@
 import { FoilbankError } from '../errors.js';
 import type { ModelCard } from './card.js';
-import type { Network } from './pool.js';
+import type { Network } from './network.js';
 import type { ValueInfo } from './tensor.js';
 
 interface Expected {

@@ -19,14 +19,9 @@ export {
   type Value,
 } from './convert/graph.js';
 export { holdAgainstGolden, largestDifference } from './golden.js';
-export type { NetworkSource } from './messages.js';
-export {
-  InferencePool,
-  type Network,
-  type PoolOptions,
-  type RunOptions,
-  resolvePoolOptions,
-} from './pool.js';
+export { type PackedError, packError, type ThreadProgram, unpackError } from './messages.js';
+export type { Network, NetworkHost, NetworkSource, RunOptions } from './network.js';
+export { InferencePool, type PoolOptions, type Program, resolvePoolOptions } from './pool.js';
 export { prepareModel } from './prepare.js';
 export {
   checkModelFile,
@@ -36,4 +31,4 @@ export {
   loadModel,
   type ModelFolders,
 } from './registry.js';
-export { float32, floatsOf, int64, type TensorData, type Tensors, type ValueInfo } from './tensor.js';
+export { float32, floatsOf, free, int64, type TensorData, type Tensors, type ValueInfo } from './tensor.js';

@@ -3,8 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { checkWhole } from '../checks.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { threadEntry } from '../thread-entry.js';
-import type { FromThread, NetworkSource, TaskResult, ToThread } from './messages.js';
-import { movable, type Tensors, type ValueInfo } from './tensor.js';
+import { type FromThread, type TaskResult, type ToThread, unpackError } from './messages.js';
+import type { Network, NetworkHost, NetworkSource } from './network.js';
+import { movable } from './tensor.js';
 
 export interface PoolOptions {
   /** Threads, each with one session of every network. Default: the machine's available cores. 1..256. */
@@ -20,43 +21,33 @@ export function resolvePoolOptions(options: Partial<PoolOptions> = {}): PoolOpti
   return Object.freeze(resolved);
 }
 
-export interface RunOptions {
-  /** Output names to fetch. Default: all. */
-  readonly outputs?: readonly string[];
-  /** Moves the feeds' buffers to the thread instead of copying them: the caller's arrays become empty. */
-  readonly transfer?: boolean;
-  /** Waiting tasks with a higher number run first. Later stages of a pipeline take higher ones. Default 0. */
-  readonly priority?: number;
-}
-
-/** One network of a pool. Runs go to whichever thread is free. */
-export interface Network {
-  readonly name: string;
-  readonly inputs: readonly ValueInfo[];
-  readonly outputs: readonly ValueInfo[];
-  /** Milliseconds spent inside `session.run`, summed over threads, and how many runs that was. */
-  readonly spent: { readonly milliseconds: number; readonly runs: number };
-  /** @throws FoilbankError FB_INFERENCE_FAILED, FB_INFERENCE_THREAD_DIED */
-  run(feeds: Tensors, options?: RunOptions): Promise<Tensors>;
-  /** Frees the sessions on every thread. */
-  release(): Promise<void>;
+/** A program that runs in every thread of a pool. Calls go to whichever thread is free. */
+export interface Program<Input, Output> {
+  /**
+   * @param transfer buffers inside the input that move to the thread instead of being copied
+   * @throws the program's FoilbankErrors, FB_INFERENCE_THREAD_DIED
+   */
+  call(input: Input, transfer?: readonly ArrayBuffer[]): Promise<Output>;
 }
 
 interface Task {
   readonly message: ToThread;
   readonly transfer: readonly ArrayBuffer[];
   readonly priority: number;
-  resolve(result: TaskResult): void;
+  resolve(answer: Answer): void;
   reject(error: Error): void;
 }
 
+/** What a thread answers, and the milliseconds that it spent inside `session.run`. */
+type Answer = Extract<FromThread, { ok: true }>;
+
 /** A set of inference threads. Every network lives in all of them; a task waits for the first thread that is free. */
-export class InferencePool {
+export class InferencePool implements NetworkHost {
   readonly threads: number;
   readonly #workers: PooledThread[];
   readonly #waiting: Task[] = [];
   #nextTask = 0;
-  #nextNetwork = 0;
+  #nextLoaded = 0;
   #closed = false;
   #milliseconds = 0;
 
@@ -76,49 +67,44 @@ export class InferencePool {
 
   /** Opens the graph on every thread. @throws FoilbankError FB_MODEL_LOAD_FAILED */
   async load(source: NetworkSource): Promise<Network> {
-    const network = this.#nextNetwork++;
-    let opened: TaskResult[];
-    try {
-      opened = await this.#everywhere((task) => ({ kind: 'open', task, network, source }));
-    } catch (error) {
-      if (error instanceof FoilbankError) throw error;
-      throw new FoilbankError(
-        'FB_MODEL_LOAD_FAILED',
-        { name: source.name, reason: reasonOf(error) },
-        { cause: error },
-      );
-    }
-    const first = opened[0];
-    if (first?.kind !== 'opened') throw new TypeError('a thread answered open with something else');
+    const network = this.#nextLoaded++;
+    const [first] = await this.#everywhere((task) => ({ kind: 'open', task, network, source }));
+    const { inputs, outputs } = expect(first!, 'opened');
     const spent = { milliseconds: 0, runs: 0 };
     return {
       name: source.name,
-      inputs: first.inputs,
-      outputs: first.outputs,
+      inputs,
+      outputs,
       spent,
       run: async (feeds, options = {}) => {
-        try {
-          const result = await this.#enqueue(
-            { kind: 'run', task: this.#nextTask++, network, feeds, outputs: options.outputs },
-            options.transfer ? movable(feeds) : [],
-            options.priority ?? 0,
-          );
-          if (result.kind !== 'ran') throw new TypeError('a thread answered run with something else');
-          spent.milliseconds += result.milliseconds;
-          spent.runs += 1;
-          this.#milliseconds += result.milliseconds;
-          return result.outputs;
-        } catch (error) {
-          if (error instanceof FoilbankError) throw error;
-          throw new FoilbankError(
-            'FB_INFERENCE_FAILED',
-            { name: source.name, reason: reasonOf(error) },
-            { cause: error },
-          );
-        }
+        const answer = await this.#enqueue(
+          { kind: 'run', task: this.#nextTask++, network, feeds, outputs: options.outputs },
+          options.transfer ? movable(Object.values(feeds)) : [],
+          options.priority ?? 0,
+        );
+        spent.milliseconds += answer.milliseconds;
+        spent.runs += 1;
+        return expect(answer, 'ran').outputs;
       },
       release: async () => {
         if (!this.#closed) await this.#everywhere((task) => ({ kind: 'release', task, network }));
+      },
+    };
+  }
+
+  /**
+   * Starts a program on every thread.
+   *
+   * @param module whose default export is the program; see `threadEntry`
+   * @throws what the program throws at its start
+   */
+  async start<Setup, Input, Output>(module: URL, setup: Setup): Promise<Program<Input, Output>> {
+    const program = this.#nextLoaded++;
+    await this.#everywhere((task) => ({ kind: 'start', task, program, module: module.href, setup }));
+    return {
+      call: async (input, transfer = []) => {
+        const message = { kind: 'call', task: this.#nextTask++, program, input } as const;
+        return expect(await this.#enqueue(message, transfer, 0), 'called').output as Output;
       },
     };
   }
@@ -134,18 +120,20 @@ export class InferencePool {
     await Promise.all(this.#workers.map((w) => w.stop()));
   }
 
-  #everywhere(message: (task: number) => ToThread): Promise<TaskResult[]> {
+  #everywhere(message: (task: number) => ToThread): Promise<Answer[]> {
     return Promise.all(this.#workers.map((w) => w.ask(message(this.#nextTask++))));
   }
 
-  #enqueue(message: ToThread, transfer: readonly ArrayBuffer[], priority: number): Promise<TaskResult> {
-    if (this.#closed) return Promise.reject(new FoilbankError('FB_CANCELLED', { what: 'inference' }));
-    return new Promise((resolve, reject) => {
+  async #enqueue(message: ToThread, transfer: readonly ArrayBuffer[], priority: number): Promise<Answer> {
+    if (this.#closed) throw new FoilbankError('FB_CANCELLED', { what: 'inference' });
+    const answer = await new Promise<Answer>((resolve, reject) => {
       const task = { message, transfer, priority, resolve, reject };
       const after = this.#waiting.findIndex((t) => t.priority < priority);
       this.#waiting.splice(after < 0 ? this.#waiting.length : after, 0, task);
       this.#dispatch();
     });
+    this.#milliseconds += answer.milliseconds;
+    return answer;
   }
 
   #dispatch(): void {
@@ -162,9 +150,15 @@ export class InferencePool {
   }
 }
 
+/** The answer's result, which is of the kind that was asked for. */
+function expect<K extends TaskResult['kind']>({ result }: Answer, kind: K): Extract<TaskResult, { kind: K }> {
+  if (result.kind !== kind) throw new TypeError(`a thread answered with ${result.kind} instead of ${kind}`);
+  return result as Extract<TaskResult, { kind: K }>;
+}
+
 interface Question {
-  readonly settled: Promise<TaskResult>;
-  resolve(result: TaskResult): void;
+  readonly settled: Promise<Answer>;
+  resolve(answer: Answer): void;
   reject(error: Error): void;
 }
 
@@ -172,7 +166,7 @@ interface Question {
 function withResolvers() {
   let resolve!: Question['resolve'];
   let reject!: Question['reject'];
-  const promise = new Promise<TaskResult>((...both) => {
+  const promise = new Promise<Answer>((...both) => {
     [resolve, reject] = both;
   });
   return { promise, resolve, reject };
@@ -201,7 +195,7 @@ class PooledThread {
     return this.#asked.size === 0 && !this.death;
   }
 
-  ask(message: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<TaskResult> {
+  ask(message: ToThread, transfer: readonly ArrayBuffer[] = []): Promise<Answer> {
     if (this.death) return Promise.reject(this.death);
     const { promise: settled, resolve, reject } = withResolvers();
     this.#worker.ref();
@@ -229,8 +223,8 @@ class PooledThread {
 
   #answered(reply: FromThread): void {
     const waiting = this.#settle(reply.task);
-    if (reply.ok) waiting?.resolve(reply.result);
-    else waiting?.reject(new Error(reply.reason));
+    if (reply.ok) waiting?.resolve(reply);
+    else waiting?.reject(unpackError(reply.error));
     this.#onIdle();
   }
 

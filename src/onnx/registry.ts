@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { type CardOf, graphPath, type Model, type ModelCard, readCard, readIfCard } from './card.js';
 import { checkGraphFits } from './graph-fit.js';
-import type { InferencePool, Network } from './pool.js';
+import type { Network, NetworkHost } from './network.js';
 
 /** The folders where cards are looked for, and the one where prepared graphs are kept. */
 export interface ModelFolders {
@@ -111,12 +111,12 @@ export async function checkModelFile({ card, graph }: Model): Promise<void> {
 }
 
 /**
- * Opens a model's graph in the pool after checking its hash, and holds it against its card.
+ * Opens a model's graph after checking its hash, and holds it against its card.
  * @throws FoilbankError FB_MODEL_FILE_MISSING, FB_MODEL_HASH_MISMATCH, FB_MODEL_LOAD_FAILED, FB_MODEL_GRAPH_MISMATCH
  */
-export async function loadModel(pool: InferencePool, model: Model): Promise<Network> {
+export async function loadModel(host: NetworkHost, model: Model): Promise<Network> {
   await checkModelFile(model);
-  const network = await pool.load({ name: model.card.name, graph: model.graph });
+  const network = await host.load({ name: model.card.name, graph: model.graph });
   checkGraphFits(model.card, network);
   return network;
 }

@@ -49,22 +49,15 @@ describe('inOrder', () => {
 });
 
 describe('grouped', () => {
-  it('loses nothing, keeps the order, and fills each group but the last with as many values that count', async () => {
+  it('loses nothing, keeps the order, and fills each group but the last', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(20)), fc.integer({ min: 1, max: 5 }), async (values, size) => {
-        const counts = (v: number) => v % 3 !== 0;
         const groups: number[][] = [];
-        for await (const group of grouped(
-          inOrder(values, 1, async (v) => v),
-          size,
-          counts,
-        ))
-          groups.push(group);
+        for await (const group of grouped(values, size)) groups.push(group);
         expect(groups.flat()).toEqual(values);
         for (const [i, group] of groups.entries()) {
-          const counted = group.filter(counts).length;
-          if (i < groups.length - 1) expect(counted).toBe(size);
-          else expect(counted).toBeLessThanOrEqual(size);
+          if (i < groups.length - 1) expect(group).toHaveLength(size);
+          else expect(group.length).toBeGreaterThan(0);
         }
       }),
     );

@@ -107,13 +107,6 @@ describe('decodePhoto', () => {
     const clear = await source().ensureAlpha(0).png().toBuffer();
     expect(pixel(await decodePhoto(clear), 4, 4)).toEqual([255, 255, 255]);
   });
-
-  it('puts the pixels of a large photo in shared memory, each where it was', async () => {
-    const large = await source().resize(2400, 1600, { kernel: 'nearest' }).png().toBuffer();
-    const photo = await decodePhoto(large);
-    expect(photo.pixels.buffer).toBeInstanceOf(SharedArrayBuffer);
-    expect(corners(photo)).toEqual(upright);
-  });
 });
 
 describe('decodePhoto refuses', () => {

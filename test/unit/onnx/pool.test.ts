@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   float32,
   floatsOf,
+  free,
   GraphBuilder,
   InferencePool,
   resolvePoolOptions,
@@ -121,6 +122,45 @@ describe('InferencePool', () => {
     await expect(network.run({ x: float32(new Float32Array(2), [1, 2]) })).rejects.toMatchObject({
       code: 'FB_CANCELLED',
     });
+  });
+});
+
+/** A program whose source is given; tests have no other module that threads can import. */
+const programOf = (start: string) =>
+  new URL(`data:text/javascript,${encodeURIComponent(`export default ${start}`)}`);
+
+describe('a program in the threads of a pool', () => {
+  it('runs networks of its own and answers each call', async () => {
+    const module = programOf(`async (host, graph) => {
+      const network = await host.load({ name: 'product', graph });
+      return async (x) => {
+        const tensor = (data, dims) => ({ type: 'float32', data: Float32Array.from(data), dims });
+        const { y } = await network.run({ x: tensor(x, [1, 2]), w: tensor([1, 0, 0, 2], [2, 2]) });
+        return [...y.data];
+      };
+    }`);
+    const program = await pool.start<Uint8Array, number[], number[]>(module, productGraph(2));
+    const before = pool.milliseconds;
+    const answers = await Promise.all(Array.from({ length: 9 }, (_, i) => program.call([i, i])));
+    expect(answers).toEqual(Array.from({ length: 9 }, (_, i) => [i, 2 * i]));
+    expect(pool.milliseconds).toBeGreaterThan(before);
+  });
+
+  it('fails with the code of what went wrong inside, at its start and at a call', async () => {
+    const loads = `host.load({ name: 'broken', graph: new Uint8Array(0) })`;
+    const failed = { code: 'FB_MODEL_LOAD_FAILED', details: { name: 'broken' } };
+    await expect(pool.start(programOf(`async (host) => ${loads}`), undefined)).rejects.toMatchObject(failed);
+    const program = await pool.start(programOf(`async (host) => () => ${loads}`), undefined);
+    await expect(program.call(undefined)).rejects.toMatchObject(failed);
+  });
+});
+
+describe('free', () => {
+  it('empties the arrays that it is given, and no others', () => {
+    const [gone, kept] = [Float32Array.of(1, 2), Float32Array.of(3, 4)];
+    const shared = new Float32Array(new SharedArrayBuffer(8));
+    free([float32(gone, [2]), float32(gone.subarray(1), [1]), float32(shared, [2])]);
+    expect([gone.length, kept.length, shared.length]).toEqual([0, 2, 2]);
   });
 });
 
