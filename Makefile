@@ -29,7 +29,7 @@ test-node24: models ## the suite on Node 24
 
 .PHONY: lint
 lint: $(INSTALLED) ## format, lint, types, direction of the rooms, unused code
-	@biome check . && tsc --noEmit && depcruise --config .dependency-cruiser.cjs src bench && knip
+	@biome check . && tsc --noEmit && depcruise --config .dependency-cruiser.cjs src workers bench && knip
 
 .PHONY: build
 build: $(INSTALLED) ## compile to dist/

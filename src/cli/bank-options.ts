@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type BankStore, FileStore } from '../bank/index.js';
+import { type BankStore, openStore } from '../bank/index.js';
 import type { CliContext } from './context.js';
 import { whole } from './options.js';
 
@@ -23,4 +24,5 @@ export function withBank(command: Command): Command {
     );
 }
 
-export const storeOf = ({ config }: CliContext): BankStore => new FileStore(config.store);
+export const storeOf = ({ config }: CliContext): BankStore =>
+  openStore(config.store, { cache: join(config.cache, 'store') });

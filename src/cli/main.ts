@@ -2,20 +2,14 @@
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
 import { FoilbankError } from '../errors.js';
+import { stopSignal } from '../stop-signal.js';
 import { program } from './program.js';
 import { Reported } from './reported.js';
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done (some inputs failed, listed), 130 interrupted. */
-const controller = new AbortController();
-let asked = false;
-for (const name of ['SIGINT', 'SIGTERM'] as const)
-  process.on(name, () => {
-    // Not process.exit: it would tear threads out of native code, which ends in a core dump.
-    if (asked) process.kill(process.pid, 'SIGKILL');
-    asked = true;
-    process.stderr.write('\nstopping at the next safe point; once more stops at once\n');
-    controller.abort(new FoilbankError('FB_CANCELLED', { what: 'by signal' }));
-  });
+const controller = stopSignal(() => {
+  process.stderr.write('\nstopping at the next safe point; once more stops at once\n');
+});
 // A reader that went away (`foilbank … | head`) is no failure: nobody wants the rest.
 let unread = false;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,9 +1,8 @@
 import { Command } from 'commander';
-import { checkRedis, openQueues, resolveWorkerSettings, runWorkerProcess } from '../jobs/index.js';
+import { openCheckedQueues, resolveWorkerSettings, runWorkerProcess } from '../jobs/index.js';
 import { createLog } from '../log.js';
 import { storeOf } from './bank-options.js';
 import type { CliContext, ContextOf } from './context.js';
-import { requireRedis } from './job-context.js';
 import { whole } from './options.js';
 
 interface WorkerOptions {
@@ -46,9 +45,8 @@ async function work(context: CliContext, { queues: names, concurrency, port }: W
   });
   const log = createLog();
   const { config, signal } = context;
-  const queues = await openQueues(requireRedis(context));
+  const queues = await openCheckedQueues(process.env, log);
   try {
-    for (const warning of await checkRedis(queues.settings.connection)) log.warn(warning, 'Redis setting');
     await runWorkerProcess({
       ...{ config, queues, log, signal, settings, store: storeOf(context) },
       onReady: (url) => log.info({ url }, 'ready'),

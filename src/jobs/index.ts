@@ -11,10 +11,12 @@ export {
   watchFlow,
 } from './inspect.js';
 export { runLocally } from './local.js';
-export { checkRedis, openQueues } from './open-queues.js';
+export { JobMetrics } from './metrics.js';
+export { openMonitor } from './monitor.js';
+export { openCheckedQueues, openQueues } from './open-queues.js';
 export type { FlowRequest } from './payloads.js';
 export { enqueueFlow, GENERATE, PUBLISH, Queues } from './queues.js';
-export { runWorkerProcess } from './run-worker.js';
+export { runWorkerProcess, unreadyServices } from './run-worker.js';
 export { listSchedules, removeSchedule, type Schedule, setSchedule } from './schedules.js';
 export { type JobServices, Makers } from './services.js';
 export { tendSchedule } from './tend-schedule.js';

@@ -1,6 +1,13 @@
 import { ReplyError } from 'ioredis';
 import { FoilbankError, reasonOf } from '../errors.js';
-import { type Connection, connectForCommands, connectForWorker, type RedisSettings } from './connection.js';
+import type { Logger } from '../log.js';
+import {
+  type Connection,
+  connectForCommands,
+  connectForWorker,
+  type RedisSettings,
+  resolveRedis,
+} from './connection.js';
 import { Queues } from './queues.js';
 
 /** What BullMQ's scripts need. */
@@ -32,6 +39,22 @@ export async function openQueues(settings: RedisSettings): Promise<Queues> {
   return new Queues({ connection, prefix, connectWorker: () => connectForWorker(settings) });
 }
 
+/**
+ * As `openQueues`, with the Redis of the environment, and with what is doubtful about its settings in the log.
+ *
+ * @throws FoilbankError FB_REDIS_UNSET, and those of `resolveRedis` and `openQueues`
+ */
+export async function openCheckedQueues(
+  env: Readonly<Record<string, string | undefined>>,
+  log: Logger,
+): Promise<Queues> {
+  const settings = resolveRedis(env);
+  if (!settings) throw new FoilbankError('FB_REDIS_UNSET', {});
+  const queues = await openQueues(settings);
+  for (const warning of await checkRedis(queues.settings.connection)) log.warn(warning, 'Redis setting');
+  return queues;
+}
+
 function isOlder(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
@@ -51,7 +74,7 @@ const isRefusal = (error: unknown, word: string): boolean =>
 /** A setting of Redis under which jobs can be lost, and what to do. */
 export interface RedisWarning {
   readonly setting: string;
-  readonly message: string;
+  readonly problem: string;
   readonly remedy: string;
 }
 
@@ -69,19 +92,19 @@ export async function checkRedis(connection: Connection): Promise<readonly Redis
   if (policy === undefined || appendOnly === undefined)
     warnings.push({
       setting: 'CONFIG',
-      message: 'its settings cannot be asked for',
+      problem: 'its settings cannot be asked for',
       remedy: 'See to it that maxmemory-policy is noeviction and appendonly is yes.',
     });
   if (policy !== undefined && policy !== 'noeviction')
     warnings.push({
       setting: 'maxmemory-policy',
-      message: `it is ${policy}: when memory is short, Redis throws jobs away`,
+      problem: `it is ${policy}: when memory is short, Redis throws jobs away`,
       remedy: 'Set maxmemory-policy noeviction.',
     });
   if (appendOnly !== undefined && appendOnly !== 'yes')
     warnings.push({
       setting: 'appendonly',
-      message: 'it is off: a crash loses jobs (faces that were made are safe in the store)',
+      problem: 'it is off: a crash loses jobs (faces that were made are safe in the store)',
       remedy: 'Set appendonly yes.',
     });
   return warnings;

@@ -38,12 +38,10 @@ export async function runWorkerProcess(process: WorkerProcess): Promise<void> {
   const monitor = await openMonitor({
     ...settings.monitor,
     registry: metrics.registry,
-    unready: async () => {
-      const reasons: string[] = workers?.running ? [] : ['no jobs are taken'];
-      await queues.testWrite().catch((error: unknown) => reasons.push(`Redis: ${reasonOf(error)}`));
-      await store.folders('').catch((error: unknown) => reasons.push(`store: ${reasonOf(error)}`));
-      return reasons;
-    },
+    unready: async () => [
+      ...(workers?.running ? [] : ['no jobs are taken']),
+      ...(await unreadyServices(queues, store)),
+    ],
   });
   try {
     const context = { services, queues, metrics, log, serve, concurrency, lockDuration: lockSeconds * 1000 };
@@ -57,6 +55,14 @@ export async function runWorkerProcess(process: WorkerProcess): Promise<void> {
     await monitor.close();
     await pool.close();
   }
+}
+
+/** What keeps Redis or the store from being used now. */
+export async function unreadyServices(queues: Queues, store: BankStore): Promise<readonly string[]> {
+  const reasons: string[] = [];
+  await queues.testWrite().catch((error: unknown) => reasons.push(`Redis: ${reasonOf(error)}`));
+  await store.folders('').catch((error: unknown) => reasons.push(`store: ${reasonOf(error)}`));
+  return reasons;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

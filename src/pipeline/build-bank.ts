@@ -1,10 +1,16 @@
-import { type BankStore, type Manifest, type PublishOptions, publishBank } from '../bank/index.js';
+import {
+  type BankStore,
+  type Manifest,
+  type PublishOptions,
+  publishBank,
+  publishedBy,
+} from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
-import { inputsOf, sameInService } from './build-inputs.js';
+import { inputsOf, partFolder, sameInService } from './build-inputs.js';
 import { type BuildOptions, resolveBuildOptions } from './build-options.js';
-import { type Delegate, ensureParts, type OnSeeds } from './build-parts.js';
+import { type Delegate, ensureParts, type OnSeeds, rangesOf } from './build-parts.js';
 import { CandidateMaker, type Networks } from './candidate-maker.js';
 import { type GateResult, indexCandidates } from './index-bank.js';
 import { type Selected, selectCandidates } from './select.js';
@@ -63,6 +69,15 @@ export async function buildBank(request: BuildRequest): Promise<BuildResult> {
   const { pool, store, bank, networks, signal, epoch = 0 } = request;
   const options = resolveBuildOptions(request.options, networks.generator.card, networks.embedder.card);
   const inputs = inputsOf(networks, options, epoch);
+  const done = request.attempt && (await publishedBy(store, bank, request.attempt));
+  if (done) {
+    // A try that was broken off between publishing and clearing.
+    const { seeds } = done.inputs;
+    await partFolder(store, bank, inputs).clear(
+      rangesOf(options, Math.ceil(seeds.count / options.chunkSize)),
+    );
+    return { manifest: done, built: true };
+  }
   const same = request.force ? undefined : await sameInService(store, bank, inputs, options);
   if (same) return { manifest: same, built: false };
   const maker = request.maker ?? (await CandidateMaker.open(pool, networks));

@@ -27,7 +27,7 @@ export interface PartSource {
 }
 
 /** The seeds of the first `chunks` chunks, chunk by chunk. */
-const rangesOf = ({ firstSeed, chunkSize }: PartSource['options'], chunks: number): SeedRange[] =>
+export const rangesOf = ({ firstSeed, chunkSize }: PartSource['options'], chunks: number): SeedRange[] =>
   Array.from({ length: chunks }, (_, i) => ({ first: firstSeed + i * chunkSize, count: chunkSize }));
 
 /**

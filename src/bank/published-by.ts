@@ -1,0 +1,24 @@
+import { type Attempt, claimedBy } from './claim.js';
+import { layoutOf } from './layout.js';
+import type { Manifest } from './manifest.js';
+import { readManifest } from './open.js';
+import { publicationLog } from './publication.js';
+import type { BankStore } from './store.js';
+
+/**
+ * What an earlier try of the same attempt published, whatever is in service now.
+ *
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_CORRUPT, FB_FILE_UNREADABLE
+ */
+export async function publishedBy(
+  store: BankStore,
+  bank: string,
+  attempt: Attempt,
+): Promise<Manifest | undefined> {
+  const layout = layoutOf(bank);
+  const claimed = await claimedBy(store, layout, attempt);
+  if (claimed.length === 0) return undefined;
+  const { publications } = await publicationLog(store, layout);
+  const done = publications.find((p) => claimed.includes(p.version));
+  return done && readManifest(store, layout, done);
+}
