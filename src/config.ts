@@ -7,7 +7,7 @@ import { FoilbankError } from './errors.js';
 
 /** What every command and process needs to know about where it runs. */
 export interface Config {
-  /** Folder of banks. FOILBANK_STORE, default `banks` in the working directory. */
+  /** Folder, `file:` or `s3:` URL of the banks. FOILBANK_STORE, default `banks` in the working directory. */
   readonly store: string;
   /** Folders with model cards, later ones first in rank: the shipped ones, then FOILBANK_MODELS (path list). */
   readonly cards: readonly string[];
@@ -32,7 +32,7 @@ export function resolveConfig(
   const installed = root.includes(`${sep}node_modules${sep}`);
   const listed = (env.FOILBANK_MODELS ?? '').split(':').filter((folder) => folder !== '');
   return Object.freeze({
-    store: resolve(overrides.store ?? env.FOILBANK_STORE ?? 'banks'),
+    store: storeLocation(overrides.store ?? env.FOILBANK_STORE ?? 'banks'),
     cards: overrides.cards ?? [join(root, 'models'), ...listed.map((folder) => resolve(folder))],
     cache: resolve(
       overrides.cache ??
@@ -41,6 +41,11 @@ export function resolveConfig(
     ),
     threads: overrides.threads ?? threadsOf(env.FOILBANK_THREADS),
   });
+}
+
+/** A path becomes absolute; a URL stays, to be judged when the store is opened. One letter is a drive of Windows. */
+function storeLocation(value: string): string {
+  return /^[a-z][a-z0-9+.-]+:/i.test(value) ? value : resolve(value);
 }
 
 function threadsOf(value: string | undefined): number {

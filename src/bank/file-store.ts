@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import * as nodeFs from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { FoilbankError, reasonOf } from '../errors.js';
-import { chunksOf } from './hashing.js';
-import { type BankStore, type Body, CHUNK_BYTES, type StoredObject } from './store.js';
+import { checkObject, chunksOf } from './hashing.js';
+import { type BankStore, type Body, CHUNK_BYTES, type Expected, type StoredObject } from './store.js';
 
 /** The file system calls a FileStore makes. Replaceable, so that tests can make each of them fail. */
 export type FileSystem = Pick<
@@ -132,7 +132,8 @@ export class FileStore implements BankStore {
     }
   }
 
-  async localFile(key: string): Promise<string> {
+  async localFile(key: string, expected?: Expected): Promise<string> {
+    if (expected) await checkObject(this, key, expected);
     return this.#path(key);
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { FoilbankError } from '../errors.js';
-import { type BankStore, type Body, CHUNK_BYTES } from './store.js';
+import { type BankStore, type Body, CHUNK_BYTES, type Expected } from './store.js';
 
 export function sha256Of(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -34,12 +34,6 @@ export async function* chunksOf(body: Body): AsyncIterable<Uint8Array> {
   const pieces = body instanceof Uint8Array ? [body] : body;
   for await (const piece of pieces)
     for (let at = 0; at < piece.byteLength; at += CHUNK_BYTES) yield piece.subarray(at, at + CHUNK_BYTES);
-}
-
-/** What a file must be. */
-export interface Expected {
-  readonly bytes: number;
-  readonly sha256: string;
 }
 
 /**

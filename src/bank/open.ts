@@ -1,7 +1,7 @@
 import { FoilbankError, throwIfCancelled } from '../errors.js';
 import { decodeCandidates } from './arrow.js';
 import { type CandidateTable, emptyTable } from './candidate.js';
-import { checkObject, readChecked, readWhole, sha256Of } from './hashing.js';
+import { readChecked, readWhole, sha256Of } from './hashing.js';
 import { type Layout, layoutOf } from './layout.js';
 import { decodeManifest, type Manifest, type ManifestFile } from './manifest.js';
 import { currentPublication, type Publication, publicationLog } from './publication.js';
@@ -42,10 +42,7 @@ export async function openBank(
     ...{ name, version, manifest, candidates },
     localFile: async (path: string) => {
       const file = manifest.files.find((f) => f.path === path);
-      if (!file) return undefined;
-      const key = layout.file(version, path);
-      await checkObject(store, key, file);
-      return store.localFile(key);
+      return file && store.localFile(layout.file(version, path), file);
     },
   });
 }

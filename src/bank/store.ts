@@ -28,11 +28,22 @@ export interface BankStore {
   /** An object that is not there is no error. */
   remove(key: string): Promise<void>;
 
-  /** A path at which this machine can read the object, fetched if need be. For libraries that only open files. */
-  localFile(key: string): Promise<string>;
+  /**
+   * A path at which this machine can read the object, fetched if need be. For libraries that only open files.
+   *
+   * @param expected what the file at the path must be
+   * @throws FoilbankError FB_BANK_CORRUPT when it is missing or another than expected
+   */
+  localFile(key: string, expected?: Expected): Promise<string>;
 
   /** Removes what writes below the folder left behind when they were killed before the given time. */
   sweep(folder: string, before: Date): Promise<void>;
+}
+
+/** What an object must be. */
+export interface Expected {
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 export type Body = Uint8Array | AsyncIterable<Uint8Array>;

@@ -3,10 +3,10 @@ import { FoilbankError, reasonOf, throwIfCancelled } from '../errors.js';
 import { encodeCandidates } from './arrow.js';
 import { sliceTable } from './candidate.js';
 import type { BankDraft } from './draft.js';
-import { checkObject, digestOf, type Expected, hashed } from './hashing.js';
+import { checkObject, digestOf, hashed } from './hashing.js';
 import type { Layout } from './layout.js';
 import { encodeManifest, type Manifest, type ManifestFile } from './manifest.js';
-import { type BankStore, type Body, CHUNK_BYTES } from './store.js';
+import { type BankStore, type Body, CHUNK_BYTES, type Expected } from './store.js';
 
 /** How a file of a version comes into the store. */
 export type Put = (key: string, source: () => Body) => Promise<Expected>;
