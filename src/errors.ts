@@ -160,6 +160,11 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Give a version that `foilbank bank list` shows.',
     status: 'NOT_FOUND',
   },
+  FB_BANK_VERSION_REMOVED: {
+    message: 'version {version} of bank {bank} was removed when the bank was pruned; it has {versions}',
+    remedy: 'Give a version that `foilbank bank list` shows; `foilbank bank pin` keeps one for good.',
+    status: 'NOT_FOUND',
+  },
   FB_BANK_CORRUPT: {
     message: 'bank file {file} is damaged: {reason}',
     remedy:
@@ -269,6 +274,18 @@ export const ERROR_CATALOGUE = define({
     message: 'bank {bank} is not published: gate {gate} measured {value}, the limit is {limit}',
     remedy:
       'The version in service stays. Raise the index parameters, take --engine exact, or look at what changed.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_PAIRS_INVALID: {
+    message: 'labelled pairs {file}, row {row}: {reason}',
+    remedy:
+      'Give lines of a,b,same (two photo names and 1 or 0) below that header; docs/refresh-gates.md shows one.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_PAIRS_TOO_FEW: {
+    message:
+      'labelled pairs {file}: {genuine} genuine and {impostor} impostor pairs have two readable faces, at least one of each is needed',
+    remedy: 'Add pairs of both kinds; for photos that are crops all of one face, say so.',
     status: 'FAILED_PRECONDITION',
   },
   FB_BANK_EMBEDDER_DIFFERS: {

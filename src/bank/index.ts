@@ -17,6 +17,7 @@ export { openStore } from './open-store.js';
 export { type Part, PartFolder, type PartRecipe, type SeedRange } from './parts.js';
 export { type PublishOptions, publishBank } from './publish.js';
 export { publishedBy } from './published-by.js';
+export { type Pruned, type PruneOptions, pinVersion, pruneBank, unpinVersion } from './retention.js';
 export { rollbackBank } from './rollback.js';
 export { S3Store, type S3StoreOptions } from './s3-store.js';
 export type { BankStore, Body, Expected, StoredObject } from './store.js';

@@ -1,8 +1,9 @@
 import { FoilbankError } from '../errors.js';
+import { inParallel } from './in-parallel.js';
 import { isBankName, layoutOf } from './layout.js';
 import type { Manifest } from './manifest.js';
 import { findPublication, readManifest } from './open.js';
-import { publicationLog } from './publication.js';
+import { publicationLog, standingOf } from './publication.js';
 import type { BankStore } from './store.js';
 
 /** Names of the store's banks that were ever published, ascending. @throws FoilbankError FB_FILE_UNREADABLE */
@@ -16,7 +17,10 @@ export async function listBanks(store: BankStore): Promise<readonly string[]> {
 export interface VersionSummary {
   readonly version: string;
   readonly inService: boolean;
-  /** Absent when it is damaged: `verifyBank` says how. */
+  readonly pinned: boolean;
+  /** Its files went, by `pruneBank`. */
+  readonly removed: boolean;
+  /** Absent when it was removed or is damaged: `verifyBank` says how. */
   readonly manifest: Manifest | undefined;
 }
 
@@ -28,19 +32,27 @@ export interface VersionSummary {
 export async function listVersions(store: BankStore, bank: string): Promise<readonly VersionSummary[]> {
   const layout = layoutOf(bank);
   const { publications } = await publicationLog(store, layout);
-  const inService = publications.at(-1)?.version;
-  if (inService === undefined) throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank });
+  const standing = standingOf(publications);
+  if (!standing) throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank });
   const last = new Map(publications.map((p) => [p.version, p]));
-  const summaries: VersionSummary[] = [];
-  for (const publication of [...last.values()].sort((a, b) => Number(a.version) - Number(b.version))) {
-    const manifest = await readManifest(store, layout, publication).catch((error: unknown) => {
-      if (error instanceof FoilbankError && error.code !== 'FB_FILE_UNREADABLE') return undefined;
-      throw error;
-    });
+  const ordered = [...last.values()].sort((a, b) => Number(a.version) - Number(b.version));
+  return inParallel(ordered, async (publication) => {
     const { version } = publication;
-    summaries.push({ version, inService: version === inService, manifest });
+    const [pinned, removed] = [standing.pinned.has(version), standing.removed.has(version)];
+    const manifest = removed ? undefined : await undamaged(readManifest(store, layout, publication));
+    return { version, inService: version === standing.inService.version, pinned, removed, manifest };
+  });
+}
+
+/** Undefined for what is damaged; a store that cannot be read is another matter. */
+async function undamaged(manifest: Promise<Manifest>): Promise<Manifest | undefined> {
+  try {
+    return await manifest;
+  } catch (error) {
+    const damage = ['FB_BANK_CORRUPT', 'FB_BANK_FORMAT_NEWER'];
+    if (error instanceof FoilbankError && damage.includes(error.code)) return undefined;
+    throw error;
   }
-  return summaries;
 }
 
 /**

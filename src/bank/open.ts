@@ -4,7 +4,7 @@ import { type CandidateTable, emptyTable } from './candidate.js';
 import { readChecked, readWhole, sha256Of } from './hashing.js';
 import { type Layout, layoutOf } from './layout.js';
 import { decodeManifest, type Manifest, type ManifestFile } from './manifest.js';
-import { currentPublication, type Publication, publicationLog } from './publication.js';
+import { currentPublication, type Publication, publicationLog, standingOf } from './publication.js';
 import type { BankStore } from './store.js';
 
 /** One version of a bank, whole and checked. It never changes, whatever is published later. */
@@ -25,8 +25,8 @@ export interface Bank {
 /**
  * Opens the version in service, or the one named.
  *
- * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_CORRUPT,
- *   FB_BANK_FORMAT_NEWER, FB_FILE_UNREADABLE
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_VERSION_REMOVED,
+ *   FB_BANK_CORRUPT, FB_BANK_FORMAT_NEWER, FB_FILE_UNREADABLE
  */
 export async function openBank(
   store: BankStore,
@@ -50,7 +50,7 @@ export async function openBank(
 /**
  * The publication in service, or the last one of the version named.
  *
- * @throws FoilbankError FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_CORRUPT
+ * @throws FoilbankError FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_VERSION_REMOVED, FB_BANK_CORRUPT
  */
 export async function findPublication(
   store: BankStore,
@@ -63,14 +63,15 @@ export async function findPublication(
     throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank: layout.bank });
   }
   const { publications } = await publicationLog(store, layout);
+  const standing = standingOf(publications);
+  if (!standing) throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank: layout.bank });
+  const { bank } = layout;
+  const versions = standing.kept.join(', ');
+  if (standing.removed.has(version))
+    throw new FoilbankError('FB_BANK_VERSION_REMOVED', { bank, version, versions });
   const found = publications.findLast((p) => p.version === version);
   if (found) return found;
-  const known = [...new Set(publications.map((p) => p.version))].sort();
-  if (known.length === 0)
-    throw new FoilbankError('FB_BANK_NOT_FOUND', { store: store.location, bank: layout.bank });
-  throw new FoilbankError('FB_BANK_VERSION_NOT_FOUND', {
-    ...{ bank: layout.bank, version: JSON.stringify(version), versions: known.join(', ') },
-  });
+  throw new FoilbankError('FB_BANK_VERSION_NOT_FOUND', { bank, version: JSON.stringify(version), versions });
 }
 
 /** @throws FoilbankError FB_BANK_CORRUPT, FB_BANK_FORMAT_NEWER */

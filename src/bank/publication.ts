@@ -1,5 +1,6 @@
 import { FoilbankError } from '../errors.js';
 import { readWhole, sha256Of } from './hashing.js';
+import { inParallel } from './in-parallel.js';
 import type { Layout } from './layout.js';
 import type { BankStore } from './store.js';
 
@@ -15,28 +16,60 @@ export interface Publication {
   readonly version: string;
   /** Of the version's manifest.json: through it, of every file of the version. */
   readonly manifestSha256: string;
+  /** What the record says besides: it then leaves in service what was. */
+  readonly change?: { readonly kind: 'pin' | 'unpin' | 'remove'; readonly versions: readonly string[] };
 }
 
-const PATTERN = /^(\d{6,15})\nmanifest ([0-9a-f]{64})\ngeneration (\d{1,15})\ncheck ([0-9a-f]{64})\n$/;
+const PATTERN =
+  /^(\d{6,15})\nmanifest ([0-9a-f]{64})\ngeneration (\d{1,15})\n(?:(pin|unpin|remove)((?: \d{6,15})+)\n)?check [0-9a-f]{64}\n$/;
 
 /** The version's name is the first line, for people and shells; the last line finds any damage to the others. */
 export function encodePublication(publication: Publication): string {
-  const { version, manifestSha256, generation } = publication;
-  const said = `${version}\nmanifest ${manifestSha256}\ngeneration ${generation}\n`;
+  const { version, manifestSha256, generation, change } = publication;
+  const changed = change ? `${change.kind} ${change.versions.join(' ')}\n` : '';
+  const said = `${version}\nmanifest ${manifestSha256}\ngeneration ${generation}\n${changed}`;
   return `${said}check ${sha256Of(said)}\n`;
 }
 
 /** @throws FoilbankError FB_BANK_CORRUPT */
 export function decodePublication(text: string, file: string): Publication {
-  const [, version, manifestSha256, generation] = PATTERN.exec(text) ?? [];
-  const publication = {
+  const [, version, manifestSha256, generation, kind, versions = ''] = PATTERN.exec(text) ?? [];
+  const publication: Publication = {
     version: version ?? '',
     manifestSha256: manifestSha256 ?? '',
     generation: Number(generation),
+    ...(isChange(kind) ? { change: { kind, versions: versions.trimStart().split(' ') } } : {}),
   };
   if (encodePublication(publication) !== text)
     throw new FoilbankError('FB_BANK_CORRUPT', { file, reason: 'it is not what was written' });
   return publication;
+}
+
+const isChange = (kind: string | undefined): kind is 'pin' | 'unpin' | 'remove' =>
+  kind === 'pin' || kind === 'unpin' || kind === 'remove';
+
+/** What the log comes to. */
+export interface Standing {
+  readonly inService: Publication;
+  /** Versions that were in service and were not removed, oldest first. */
+  readonly kept: readonly string[];
+  readonly pinned: ReadonlySet<string>;
+  readonly removed: ReadonlySet<string>;
+}
+
+/** @returns undefined when nothing was published */
+export function standingOf(publications: readonly Publication[]): Standing | undefined {
+  const [pinned, removed] = [new Set<string>(), new Set<string>()];
+  for (const { change } of publications)
+    for (const version of change?.versions ?? []) {
+      if (change?.kind === 'pin') pinned.add(version);
+      if (change?.kind === 'unpin') pinned.delete(version);
+      if (change?.kind === 'remove') removed.add(version);
+    }
+  const inService = publications.at(-1);
+  const known = new Set(publications.map((p) => p.version));
+  const kept = [...known].filter((v) => !removed.has(v)).sort((a, b) => Number(a) - Number(b));
+  return inService && { inService, kept, pinned, removed };
 }
 
 /**
@@ -67,7 +100,8 @@ export async function publicationLog(
   const publications: Publication[] = [];
   const damaged: { file: string; reason: string }[] = [];
   let last = 0;
-  for (const { key } of await store.list(layout.published)) {
+  const keys = (await store.list(layout.published)).map(({ key }) => key);
+  await inParallel(keys, async (key) => {
     const generation = Number(key.slice(layout.published.length + 1));
     try {
       const publication = await readPublication(store, key);
@@ -82,16 +116,18 @@ export async function publicationLog(
       damaged.push({ file: key, reason: String((error as FoilbankError<'FB_BANK_CORRUPT'>).details.reason) });
     }
     if (Number.isSafeInteger(generation)) last = Math.max(last, generation);
-  }
+  });
+  publications.sort((a, b) => a.generation - b.generation);
   if (publications.length + damaged.length < last)
     damaged.push({ file: layout.published, reason: `not all of the ${last} publications are there` });
   return { publications, damaged, last };
 }
 
 /**
- * Puts a version into service, as the publication that follows number `after`.
+ * Puts a version into service, as the publication that follows number `after`; records that pin or remove other versions
+ * may stand between.
  *
- * @returns false when another publication took that place
+ * @returns false when another publication came first, or the version was removed
  */
 export async function appendPublication(
   store: BankStore,
@@ -100,13 +136,21 @@ export async function appendPublication(
   version: string,
   manifestSha256: string,
 ): Promise<boolean> {
-  const generation = after + 1;
-  const text = Buffer.from(encodePublication({ version, manifestSha256, generation }));
-  if (!(await store.writeNew(layout.publication(generation), text))) return false;
+  for (let generation = after + 1; ; generation++) {
+    if (await appendRecord(store, layout, { version, manifestSha256, generation })) return true;
+    const change = (await readPublication(store, layout.publication(generation)))?.change;
+    if (!change || (change.kind === 'remove' && change.versions.includes(version))) return false;
+  }
+}
+
+/** @returns false when another record took its number */
+export async function appendRecord(store: BankStore, layout: Layout, record: Publication): Promise<boolean> {
+  const text = Buffer.from(encodePublication(record));
+  if (!(await store.writeNew(layout.publication(record.generation), text))) return false;
   try {
     await store.write(layout.current, text);
   } catch (error) {
-    // The version is in service all the same, and the next publication renews the copy.
+    // The record counts all the same, and the next one renews the copy.
     if (!(error instanceof FoilbankError)) throw error;
   }
   return true;

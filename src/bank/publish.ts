@@ -4,8 +4,8 @@ import { collectGarbage } from './collect.js';
 import { type BankDraft, checkDraft } from './draft.js';
 import { type Layout, layoutOf } from './layout.js';
 import type { Manifest, ManifestFile } from './manifest.js';
-import { readManifest } from './open.js';
 import { appendPublication, type Publication, publicationLog, renewCurrent } from './publication.js';
+import { manifestOf } from './published-by.js';
 import type { BankStore } from './store.js';
 import { agreeing, OtherBytes, type Put, replacing, writeVersion } from './write-version.js';
 
@@ -81,7 +81,7 @@ async function publishOnce(
     const last = publications.at(-1);
     if (!done || !last) return undefined;
     await renewCurrent(store, layout, last);
-    return readManifest(store, layout, done);
+    return manifestOf(store, layout, publications, done);
   };
   const unusable = new Set<string>();
   let manifest = await finished(before);

@@ -4,7 +4,7 @@ import { type Layout, layoutOf } from './layout.js';
 import type { Manifest } from './manifest.js';
 import { candidateFiles, findPublication, readCandidates, readManifest } from './open.js';
 import { readPart } from './parts.js';
-import { currentPublication, type Publication, publicationLog } from './publication.js';
+import { currentPublication, type Publication, publicationLog, standingOf } from './publication.js';
 import type { BankStore } from './store.js';
 
 export interface Verification {
@@ -19,7 +19,8 @@ export interface Verification {
  * Reads every byte of every version that was in service (or of the one named), and of the parts and publications, and
  * says what is not as it was written. Damage is reported, not thrown.
  *
- * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_FILE_UNREADABLE,
+ * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND,
+ *   FB_BANK_VERSION_REMOVED, FB_FILE_UNREADABLE,
  *   FB_CANCELLED
  */
 export async function verifyBank(
@@ -35,8 +36,10 @@ export async function verifyBank(
   check.problems.push(...damaged);
   await check.attempt(() => currentPublication(store, layout));
   const last = new Map(publications.map((p) => [p.version, p]));
-  for (const publication of last.values())
-    if ((options.version ?? publication.version) === publication.version) await check.version(publication);
+  const removed = standingOf(publications)?.removed;
+  const wanted = ({ version }: Publication) =>
+    (options.version ?? version) === version && !removed?.has(version);
+  for (const publication of [...last.values()].filter(wanted)) await check.version(publication);
   if (options.version === undefined) await check.parts();
   const { versions, files, bytes, problems } = check;
   return { versions, files, bytes, problems };

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { listBanks, listVersions, rollbackBank, showBank, verifyBank } from '../bank/index.js';
 import { bankBuildCommand } from './bank-build.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
+import { bankPinCommand, bankPruneCommand, bankUnpinCommand } from './bank-retention.js';
 import { bankSheetCommand } from './bank-sheet.js';
 import { type CliContext, type ContextOf, print, printJson, say } from './context.js';
 import { describeBank } from './describe-bank.js';
@@ -9,7 +10,7 @@ import { Reported } from './reported.js';
 import { table } from './table.js';
 
 export function bankCommand(context: ContextOf): Command {
-  const bank = new Command('bank').description('support banks: build, look at, verify, roll back');
+  const bank = new Command('bank').description('support banks: build, look at, verify, roll back, prune');
   bank.addCommand(bankBuildCommand(context));
   bank
     .command('list')
@@ -43,6 +44,9 @@ export function bankCommand(context: ContextOf): Command {
     .action(async (name: string, options: JsonOption & { to?: string }, self: Command) =>
       rollback(context(self), name, options),
     );
+  bank.addCommand(bankPinCommand(context));
+  bank.addCommand(bankUnpinCommand(context));
+  bank.addCommand(bankPruneCommand(context));
   bank.addCommand(bankSheetCommand(context));
   return bank;
 }
@@ -60,18 +64,19 @@ async function list(context: CliContext, { json }: JsonOption): Promise<void> {
   const store = storeOf(context);
   const rows = [];
   for (const name of await listBanks(store))
-    for (const { version, inService, manifest } of await listVersions(store, name))
-      rows.push({
-        ...{ bank: name, version, inService },
-        candidates: manifest?.counts.accepted,
-        generator: manifest?.inputs.generator.name,
-        embedder: manifest?.inputs.embedder.name,
-        createdAt: manifest?.createdAt,
-      });
+    for (const { version, inService, pinned, removed, manifest } of await listVersions(store, name))
+      if (!removed)
+        rows.push({
+          ...{ bank: name, version, inService, pinned },
+          candidates: manifest?.counts.accepted,
+          generator: manifest?.inputs.generator.name,
+          embedder: manifest?.inputs.embedder.name,
+          createdAt: manifest?.createdAt,
+        });
   if (json) return printJson(rows);
   if (rows.length === 0) return say(`no bank in ${store.location}: foilbank bank build makes one`);
   const cells = rows.map((r) => [
-    ...[r.bank, r.version, r.inService ? 'in service' : ''],
+    ...[r.bank, r.version, [r.inService ? 'in service' : '', r.pinned ? 'pinned' : ''].join(' ').trim()],
     ...[r.candidates ?? 'damaged', r.generator ?? '', r.embedder ?? '', r.createdAt ?? ''],
   ]);
   print(table(['bank', 'version', '', 'candidates', 'generator', 'embedder', 'created'], cells));
