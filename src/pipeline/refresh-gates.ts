@@ -1,0 +1,228 @@
+import { type Bank, type BankStore, type CandidateTable, type Manifest, openBank } from '../bank/index.js';
+import { type DiscrepancyEstimate, VirtualEstimator } from '../discrepancy/index.js';
+import { FoilbankError } from '../errors.js';
+import { ExactEngine, SupportSearch } from '../neighbours/index.js';
+import type { InferencePool } from '../onnx/index.js';
+import { alignScores, operatorOfId } from '../scoring/index.js';
+import { UnitMatrix } from '../vectors/index.js';
+import type { BuildOptions } from './build-options.js';
+import type { CandidateMaker, Networks } from './candidate-maker.js';
+import {
+  chance,
+  chanceOfShares,
+  changeOfRadius,
+  cloudOf,
+  shiftOfCentre,
+  shiftOfDiscrepancies,
+} from './drift.js';
+import type { GateResult } from './index-bank.js';
+import type { LabelledPairs } from './labelled-pairs.js';
+import { compareAccuracy } from './pair-accuracy.js';
+import { probeSet } from './probe-set.js';
+import { changesSince, type Fresh } from './recipe-changes.js';
+
+export interface RefreshGatesRequest {
+  readonly pool: InferencePool;
+  readonly store: BankStore;
+  readonly bank: string;
+  /** What is about to be published. */
+  readonly fresh: Fresh & {
+    readonly candidates: CandidateTable;
+    readonly generated: number;
+    readonly rejected: Readonly<Record<'undetected' | 'nearDuplicate', number>>;
+    readonly maker: CandidateMaker;
+  };
+  /** Labelled pairs, and the networks that read their photos. */
+  readonly accuracy?: { readonly pairs: LabelledPairs; readonly networks: Networks } | undefined;
+  /** Measures everything and fails nothing. Default false. */
+  readonly accept?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AgainstService {
+  /** A name that begins with `recorded.` is no gate: it says what a gate would have measured, and passes. */
+  readonly gates: readonly GateResult[];
+  /** What could not be compared and why, in plain sentences. */
+  readonly warnings: readonly string[];
+}
+
+/** Limits, as docs/refresh-gates.md derives them: what is let through beside chance, and multiples of chance. */
+const LIMITS = Object.freeze({
+  yield: 0.9,
+  duplicates: { factor: 1.5, more: 0.02 },
+  r: { more: 0.02, chance: 3.5 },
+  sigma: { more: 0.01, chance: 1.8 },
+  centre: { more: 0.05, chance: 2.5 },
+  radius: { more: 0.02, chance: 0.75 },
+  accuracy: 0.002,
+});
+
+/**
+ * The gates of a refresh against the version in service: detection yield, near-duplicates, place and width of the candidates'
+ * cloud, r and σ on fixed probes, and accuracy on labelled pairs. A bank without a version in service has none. A damaged one
+ * does not stop the refresh that mends it, and a recipe changed on purpose makes gates into records: both are said.
+ *
+ * @throws FoilbankError FB_YIELD_TOO_LOW, those of `LabelledPairs.embed`, FB_CANCELLED, and what networks and store throw
+ */
+export async function gatesAgainstService(request: RefreshGatesRequest): Promise<AgainstService> {
+  const { store, bank, fresh, accept = false, signal } = request;
+  const service = await openService(store, bank, signal);
+  if (!service) return { gates: [], warnings: [] };
+  if ('damaged' in service)
+    return { gates: [], warnings: [`the version in service cannot be compared with: ${service.damaged}`] };
+  const changes = changesSince(service.manifest, fresh);
+  const warnings = changes.sentence === undefined ? [] : [changes.sentence];
+  const gates: GateResult[] = [];
+  const add = (held: boolean, gate: string, passed: boolean, value: number, limit: number) =>
+    gates.push(
+      held && !accept
+        ? { gate, passed, value, limit }
+        : { gate: `recorded.${gate}`, passed: true, value, limit },
+    );
+  const atMost = (held: boolean, gate: string, value: number, limit: number) =>
+    add(held, gate, value <= limit, value, limit);
+  const atLeast = (held: boolean, gate: string, value: number, limit: number) =>
+    add(held, gate, value >= limit, value, limit);
+
+  const [before, after] = [sharesOf(service.manifest.counts), sharesOf(fresh)];
+  atLeast(changes.sameDetection, 'yieldOfService', after.yield, leastYield(before, after));
+  if (changes.sameEmbedder) {
+    atMost(changes.sameFaces, 'nearDuplicates', after.duplicates, mostDuplicates(before, after));
+    const drift = await driftOf(request, service, fresh);
+    atMost(changes.sameFaces, 'shiftOfCentre', drift.centre, limitOf('centre', drift.chance));
+    atMost(changes.sameFaces, 'changeOfRadius', drift.radius, limitOf('radius', drift.chance));
+    atMost(changes.sameSupport, 'shiftOfR', drift.r, limitOf('r', drift.chance));
+    atMost(changes.sameSupport, 'changeOfSigma', drift.sigma, limitOf('sigma', drift.chance));
+    const accuracy = await accuracyOf(request, service);
+    if (accuracy) {
+      const { before: old, after: now, noise, unreadable } = accuracy;
+      // A wanted change of recipe is held to it all the more.
+      atLeast(true, 'accuracy', now, old - noise - LIMITS.accuracy);
+      if (unreadable > 0)
+        warnings.push(`${unreadable} labelled pairs were left out: a photo shows no face that could be read`);
+    }
+  }
+  return { gates, warnings };
+}
+
+async function openService(
+  store: BankStore,
+  bank: string,
+  signal?: AbortSignal,
+): Promise<Bank | { readonly damaged: string } | undefined> {
+  try {
+    return await openBank(store, bank, signal ? { signal } : {});
+  } catch (error) {
+    if (!(error instanceof FoilbankError)) throw error;
+    if (error.code === 'FB_BANK_NOT_FOUND') return undefined;
+    if (error.code === 'FB_BANK_CORRUPT') return { damaged: error.message };
+    throw error;
+  }
+}
+
+interface Shares {
+  readonly generated: number;
+  readonly detected: number;
+  /** Detected of generated. */
+  readonly yield: number;
+  /** Near-duplicates of detected. */
+  readonly duplicates: number;
+}
+
+function sharesOf({ generated, rejected }: Pick<Manifest['counts'], 'generated' | 'rejected'>): Shares {
+  const { undetected = 0, nearDuplicate = 0 } = rejected;
+  const detected = generated - undetected;
+  return {
+    generated,
+    detected,
+    yield: detected / generated,
+    duplicates: nearDuplicate / Math.max(1, detected),
+  };
+}
+
+function leastYield(before: Shares, after: Shares): number {
+  const share = (before.detected + after.detected) / (before.generated + after.generated);
+  return LIMITS.yield * before.yield - chanceOfShares(share, before.generated, after.generated);
+}
+
+function mostDuplicates(before: Shares, after: Shares): number {
+  const { factor, more } = LIMITS.duplicates;
+  // Among more faces each has more chances to meet its like.
+  const usual = Math.min(1, before.duplicates * Math.max(1, after.detected / Math.max(1, before.detected)));
+  return factor * usual + more + chanceOfShares(usual, before.detected, after.detected);
+}
+
+const limitOf = (figure: 'r' | 'sigma' | 'centre' | 'radius', byChance: number): number =>
+  LIMITS[figure].more + LIMITS[figure].chance * byChance;
+
+async function driftOf(
+  request: RefreshGatesRequest,
+  service: Bank,
+  { candidates, inputs, options, maker }: RefreshGatesRequest['fresh'],
+) {
+  const { pool, store, bank, signal } = request;
+  const probes = await probeSet({ pool, store, bank, maker, inputs, signal });
+  const [old, now] = [vectorsOf(service.candidates), vectorsOf(candidates)];
+  const before = await estimate(
+    request,
+    old,
+    probes,
+    service.manifest.parameters.neighbours,
+    service.manifest.inputs,
+  );
+  const after = await estimate(request, now, probes, options.neighbours, inputs);
+  const [cloud, fresh] = [cloudOf(old), cloudOf(now)];
+  return {
+    ...shiftOfDiscrepancies(before, after),
+    centre: shiftOfCentre(cloud, fresh),
+    radius: changeOfRadius(cloud, fresh),
+    chance: chance(old.rows, now.rows),
+  };
+}
+
+async function accuracyOf({ accuracy, fresh, ...request }: RefreshGatesRequest, service: Bank) {
+  if (!accuracy) return undefined;
+  const { embeddings, left, right, genuine, unreadable } = await accuracy.pairs.embed(
+    accuracy.networks,
+    request.signal,
+  );
+  const raw = Float64Array.from(left, (a, i) => embeddings.similarity(a, embeddings, right[i]!));
+  const scores = async (
+    candidates: CandidateTable,
+    used: Pick<BuildOptions, 'neighbours' | 'operator' | 'lambda'>,
+    inputs: Manifest['inputs'],
+  ) =>
+    alignScores(
+      used,
+      { raw, left, right },
+      await estimate(request, vectorsOf(candidates), embeddings, used.neighbours, inputs),
+    );
+  const { operator, ...parameters } = service.manifest.parameters;
+  const before = await scores(
+    service.candidates,
+    { ...parameters, operator: operatorOfId(operator) },
+    service.manifest.inputs,
+  );
+  const after = await scores(fresh.candidates, fresh.options, fresh.inputs);
+  return { ...(await compareAccuracy(before, after, genuine, request.signal)), unreadable };
+}
+
+const vectorsOf = ({ embeddings, dimension }: CandidateTable): UnitMatrix =>
+  UnitMatrix.adopt(embeddings, dimension, 'candidates');
+
+/** r and σ of embeddings against candidates, by exact search: an index must not blur what is compared. */
+async function estimate(
+  { pool, signal }: Pick<RefreshGatesRequest, 'pool' | 'signal'>,
+  candidates: UnitMatrix,
+  embeddings: UnitMatrix,
+  neighbours: number,
+  { embedder: { samePersonCeiling } }: Manifest['inputs'],
+): Promise<DiscrepancyEstimate> {
+  const exact = await ExactEngine.create({ candidates, pool });
+  try {
+    const search = new SupportSearch({ engine: exact, exact, samePersonCeiling });
+    return await new VirtualEstimator(search, neighbours).estimate(embeddings, signal ? { signal } : {});
+  } finally {
+    await exact.close();
+  }
+}
