@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import envPaths from 'env-paths';
 import { FoilbankError } from './errors.js';
@@ -15,6 +15,17 @@ export interface Config {
   readonly cache: string;
   /** Inference threads. FOILBANK_THREADS, default all cores that this process may use. 1..256. */
   readonly threads: number;
+  /** Labelled pairs that a refresh must do no worse on. FOILBANK_PAIRS, default none. */
+  readonly pairs: PairsConfig | undefined;
+}
+
+export interface PairsConfig {
+  /** CSV file with columns a, b, same. FOILBANK_PAIRS. */
+  readonly csv: string;
+  /** Folder of the photos. FOILBANK_PAIRS_PHOTOS, default the CSV file's. */
+  readonly photos: string;
+  /** `whole` where each photo is a crop that one face fills. FOILBANK_PAIRS_FACES, default `detect`. */
+  readonly faceBox: 'detect' | 'whole';
 }
 
 /** The package's own folder, whether this module runs from `src/` or from `dist/src/`. */
@@ -40,6 +51,7 @@ export function resolveConfig(
         (installed ? envPaths('foilbank').cache : join(root, 'models', 'cache')),
     ),
     threads: overrides.threads ?? threadsOf(env.FOILBANK_THREADS),
+    pairs: 'pairs' in overrides ? overrides.pairs : pairsOf(env),
   });
 }
 
@@ -58,4 +70,15 @@ function threadsOf(value: string | undefined): number {
       expected: 'a whole number from 1 to 256',
     });
   return threads;
+}
+
+function pairsOf(env: Readonly<Record<string, string | undefined>>): PairsConfig | undefined {
+  if (!env.FOILBANK_PAIRS) return undefined;
+  const csv = resolve(env.FOILBANK_PAIRS);
+  const faceBox = env.FOILBANK_PAIRS_FACES || 'detect';
+  if (faceBox !== 'detect' && faceBox !== 'whole')
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{ option: 'FOILBANK_PAIRS_FACES', value: faceBox, expected: 'detect or whole' },
+    });
+  return { csv, photos: resolve(env.FOILBANK_PAIRS_PHOTOS || dirname(csv)), faceBox };
 }

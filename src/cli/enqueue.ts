@@ -3,7 +3,7 @@ import { enqueueFlow, runLocally } from '../jobs/index.js';
 import type { NetworkNames } from '../pipeline/index.js';
 import { DEFAULT_BANK } from './bank-options.js';
 import { type BuildCliOptions, buildOptionsOf, withBuildOptions } from './build-options.js';
-import { type CliContext, type ContextOf, print, printJson, say } from './context.js';
+import { type CliContext, type ContextOf, print, printJson, say, warn } from './context.js';
 import { describeBank } from './describe-bank.js';
 import { followFlow } from './follow-flow.js';
 import { withJobServices, withQueues } from './job-context.js';
@@ -41,7 +41,10 @@ function refreshCommand(context: ContextOf): Command {
       'a new version of a bank from seeds that no version drew; its first one, too',
     ),
   )
-    .option('--accept-shift', 'publish although r and σ differ from the version in service')
+    .option(
+      '--accept-shift',
+      'publish although it differs from the version in service; the figures are recorded',
+    )
     .option('--keep <count>', 'versions to keep afterwards, besides pinned ones', whole(1, 1000))
     .addHelpText(
       'after',
@@ -124,6 +127,10 @@ async function runHere(
         view.stop();
         if (json) printJson({ event: 'step', step });
         else say(step);
+      },
+      onWarning: (sentence) => {
+        if (json) printJson({ event: 'warning', sentence });
+        else warn(sentence);
       },
     }),
   ).finally(() => view.stop());

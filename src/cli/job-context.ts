@@ -1,10 +1,11 @@
 import { FoilbankError } from '../errors.js';
 import { type JobServices, Makers, openQueues, type Queues, type RedisSettings } from '../jobs/index.js';
+import { LabelledPairs } from '../pipeline/index.js';
 import { storeOf } from './bank-options.js';
 import { type CliContext, modelFolders, withPool } from './context.js';
 
 /** @throws FoilbankError FB_REDIS_UNSET */
-export function requireRedis({ redis }: CliContext): RedisSettings {
+function requireRedis({ redis }: CliContext): RedisSettings {
   if (!redis) throw new FoilbankError('FB_REDIS_UNSET', {});
   return redis;
 }
@@ -25,7 +26,9 @@ export async function withJobServices<T>(
   work: (services: JobServices) => Promise<T>,
 ): Promise<T> {
   const folders = modelFolders(context);
-  return withPool(context, (pool) =>
-    work({ pool, store: storeOf(context), folders, makers: new Makers(pool, folders) }),
-  );
+  const { pairs: source } = context.config;
+  return withPool(context, (pool) => {
+    const pairs = source && new LabelledPairs(pool, source);
+    return work({ pool, store: storeOf(context), folders, pairs, makers: new Makers(pool, folders) });
+  });
 }

@@ -55,23 +55,23 @@ export const windowFeeds = ({ x, y, width, height }: Box): Tensors => ({
  */
 export function squareGraph(input: ImageInput): Uint8Array {
   const g = new GraphBuilder('square');
+  // Always along the rows: they are whole pieces of memory, columns are not. A picture turned over and back is as it was.
   const pixels = g.node('Reshape', [photoWindow(g), g.ints([0, -1])]);
-  const rows = interpolated(g, pixels, 'row', 0, [input.height, 1]);
-  const triples = g.node('Reshape', [rows, g.ints([0, -1, 3])]);
-  const both = interpolated(g, triples, 'column', 1, [1, input.width * 3]);
-  const picture = g.node('Reshape', [both, g.ints([1, input.height, input.width, 3])]);
-  const planes = g.node('Transpose', [picture], { perm: [0, 3, 1, 2] });
-  g.output('image', asCardWants(g, planes, input), 'float32', inputShape(input, 1));
+  const rows = turned(g, interpolated(g, pixels, 'row'));
+  const byColumn = g.node('Reshape', [rows, g.ints([-1, 3 * input.height])]);
+  const planes = turned(g, interpolated(g, byColumn, 'column'));
+  const picture = g.node('Reshape', [planes, g.ints([1, 3, input.height, input.width])]);
+  g.output('image', asCardWants(g, picture, input), 'float32', inputShape(input, 1));
   return g.build();
 }
 
-/** Along one axis: sample before · its weight + sample after · its weight, as a matrix with a row for each row of the picture. */
-function interpolated(g: GraphBuilder, x: Value, name: string, axis: number, weightShape: readonly number[]) {
+const turned = (g: GraphBuilder, matrix: Value): Value => g.node('Transpose', [matrix], { perm: [1, 0] });
+
+/** Rows of a matrix between its rows: row before · its weight + row after · its weight. */
+function interpolated(g: GraphBuilder, x: Value, name: string): Value {
   const terms = ['Before', 'After'].map((side) => {
-    const samples = g.node('Gather', [x, g.input(name + side, 'int64', ['size'])], { axis });
-    // Flat rows: a product with a factor for each pixel of three channels is slow, with one for each value fast.
-    const flat = g.cast(g.node('Reshape', [samples, g.ints([0, -1])]), 'float32');
-    return g.node('Mul', [flat, g.input(`${name}${side}Weight`, 'float32', weightShape)]);
+    const rows = g.node('Gather', [x, g.input(name + side, 'int64', ['size'])], { axis: 0 });
+    return g.node('Mul', [g.cast(rows, 'float32'), g.input(`${name}${side}Weight`, 'float32', ['size', 1])]);
   });
   return g.node('Add', terms);
 }
@@ -91,24 +91,15 @@ export function planSquare(photo: Photo, { window, x, y, side }: Square, size: n
   return {
     photo: photoTensor(photo),
     ...windowFeeds(window),
-    ...taps('row', window.height, y, side, size, [size, 1]),
-    ...taps('column', window.width, x, side, size, [1, 3 * size]),
+    ...taps('row', window.height, y, side, size),
+    ...taps('column', window.width, x, side, size),
   };
 }
 
 /** For each sample the pixels before and after it and their shares; a pixel outside the window has none. */
-function taps(
-  name: string,
-  extent: number,
-  origin: number,
-  side: number,
-  size: number,
-  weightShape: readonly [number, number],
-): Tensors {
+function taps(name: string, extent: number, origin: number, side: number, size: number): Tensors {
   const pixels = [new BigInt64Array(size), new BigInt64Array(size)] as const;
-  const length = weightShape[0] * weightShape[1];
-  const weights = [new Float32Array(length), new Float32Array(length)] as const;
-  const each = length / size;
+  const weights = [new Float32Array(size), new Float32Array(size)] as const;
   for (let i = 0; i < size; i++) {
     const position = (i * side) / size;
     const before = Math.floor(position);
@@ -117,14 +108,14 @@ function taps(
       const pixel = Math.min(before + k, side - 1) + origin;
       if (pixel < 0 || pixel >= extent) continue;
       pixels[k][i] = BigInt(pixel);
-      weights[k].fill(k === 0 ? 1 - share : share, i * each, (i + 1) * each);
+      weights[k][i] = k === 0 ? 1 - share : share;
     }
   }
   const indices = (data: BigInt64Array) => ({ type: 'int64', dims: [size], data }) as const;
   return {
     [`${name}Before`]: indices(pixels[0]),
     [`${name}After`]: indices(pixels[1]),
-    [`${name}BeforeWeight`]: float32(weights[0], weightShape),
-    [`${name}AfterWeight`]: float32(weights[1], weightShape),
+    [`${name}BeforeWeight`]: float32(weights[0], [size, 1]),
+    [`${name}AfterWeight`]: float32(weights[1], [size, 1]),
   };
 }

@@ -53,8 +53,8 @@ export function resolveRedis(env: Env = process.env): RedisSettings | undefined 
     prefix: prefixOf(env.FOILBANK_REDIS_PREFIX, cluster),
     ...{ nodes, cluster },
     options: {
-      ...(first.username ? { username: decodeURIComponent(first.username) } : {}),
-      ...(first.password ? { password: decodeURIComponent(first.password) } : {}),
+      ...(first.username ? { username: decode(first.username) } : {}),
+      ...(first.password ? { password: decode(first.password) } : {}),
       ...(database ? { db: Number(database) } : {}),
       ...(tls ? { tls: tlsOf(env) } : {}),
     },
@@ -65,16 +65,20 @@ export function resolveRedis(env: Env = process.env): RedisSettings | undefined 
 const invalid = (reason: string) => new FoilbankError('FB_REDIS_URL_INVALID', { reason });
 
 function parseUrl(text: string): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch (error) {
-    throw new FoilbankError('FB_REDIS_URL_INVALID', { reason: 'it is no address' }, { cause: error });
-  }
+  if (!URL.canParse(text)) throw invalid('it is no address');
+  const url = new URL(text);
   if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
-    throw invalid(`${url.protocol} is neither redis: nor rediss:`);
+    throw invalid('it begins with neither redis:// nor rediss://');
   if (!url.hostname) throw invalid('it names no host');
   return url;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw invalid('user or password has a % that is not followed by two hexadecimal digits');
+  }
 }
 
 function prefixOf(given: string | undefined, cluster: boolean): string {

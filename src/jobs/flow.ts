@@ -1,9 +1,11 @@
-import type { Manifest } from '../bank/index.js';
+import { type BankStore, type Manifest, pruneBank } from '../bank/index.js';
+import { FoilbankError } from '../errors.js';
 import {
   type BuildStep,
   buildBank,
   ensureParts,
   type GateResult,
+  gatesAgainstService,
   inputsOf,
   type OnSeeds,
   planRefresh,
@@ -23,6 +25,8 @@ export interface FlowControl {
   readonly onSeeds?: OnSeeds;
   readonly onStep?: (step: BuildStep) => void;
   readonly onGates?: (results: readonly GateResult[]) => void;
+  /** What could not be compared or tidied up; the flow goes on. */
+  readonly onWarning?: (sentence: string) => void;
 }
 
 export interface FlowResult {
@@ -38,7 +42,7 @@ export interface FlowResult {
  * throws: then the version in service stays.
  */
 export async function runFlow(
-  { pool, store, folders, makers }: JobServices,
+  { pool, store, folders, makers, pairs }: JobServices,
   asked: FlowPayload,
   control: FlowControl,
 ): Promise<FlowResult> {
@@ -66,8 +70,26 @@ export async function runFlow(
     ...{ ...common, networks, options, epoch, chunks },
     ...{ force: payload.force ?? false, attempt: { id: control.id, at: new Date(at) } },
     ...{ onStep: control.onStep, onGates: control.onGates },
+    gates: async (fresh) => {
+      const accuracy = pairs && { pairs, networks };
+      const accept = payload.acceptShift;
+      const against = await gatesAgainstService({ pool, store, bank, fresh, accuracy, accept, signal });
+      for (const sentence of against.warnings) control.onWarning?.(sentence);
+      return against.gates;
+    },
   });
+  if (payload.keep !== undefined) await prune(store, bank, payload.keep, control);
   return { outcome: built ? 'published' : 'unchanged', manifest };
+}
+
+/** A version that is published stays so whatever becomes of the old ones: what was not removed goes after the next refresh. */
+async function prune(store: BankStore, bank: string, keep: number, { signal, onWarning }: FlowControl) {
+  try {
+    await pruneBank(store, bank, { keep, ...(signal ? { signal } : {}) });
+  } catch (error) {
+    if (!(error instanceof FoilbankError)) throw error;
+    onWarning?.(`old versions were not removed: ${error.message}`);
+  }
 }
 
 function chunkOf({ bank, state }: FlowPayload, first: number): ChunkPayload {

@@ -65,6 +65,7 @@ export function allHandlers({ services, queues, metrics }: HandlerContext): read
           job.log(text).catch(() => {});
         }
       },
+      onWarning: (sentence) => void job.log(`warning: ${sentence}`).catch(() => {}),
     });
     return { outcome, ...(manifest ? { version: manifest.version } : {}) };
   };

@@ -9,6 +9,7 @@ export interface LocalRun {
   readonly onSeeds?: OnSeeds;
   readonly onStep?: (step: BuildStep) => void;
   readonly onGates?: (results: readonly GateResult[]) => void;
+  readonly onWarning?: (sentence: string) => void;
 }
 
 /**

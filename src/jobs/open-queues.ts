@@ -1,13 +1,7 @@
 import { ReplyError } from 'ioredis';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
-import {
-  type Connection,
-  connectForCommands,
-  connectForWorker,
-  type RedisSettings,
-  resolveRedis,
-} from './connection.js';
+import { connectForCommands, connectForWorker, type RedisSettings, resolveRedis } from './connection.js';
 import { Queues } from './queues.js';
 
 /** What BullMQ's scripts need. */
@@ -21,6 +15,11 @@ const OLDEST = [6, 2] as const;
 export async function openQueues(settings: RedisSettings): Promise<Queues> {
   const { where, prefix } = settings;
   const connection = connectForCommands(settings);
+  // What `connect` rejects with says only that it failed; why comes as an event.
+  let reason: unknown;
+  connection.on('error', (error: Error & { lastNodeError?: Error }) => {
+    reason = error.lastNodeError ?? error;
+  });
   try {
     await connection.connect();
     const info = await connection.info('server').catch((error: unknown) => {
@@ -34,7 +33,7 @@ export async function openQueues(settings: RedisSettings): Promise<Queues> {
   } catch (error) {
     connection.disconnect();
     if (error instanceof FoilbankError) throw error;
-    throw translate(error, where);
+    throw translate(reason ?? error, where);
   }
   return new Queues({ connection, prefix, connectWorker: () => connectForWorker(settings) });
 }
@@ -51,7 +50,7 @@ export async function openCheckedQueues(
   const settings = resolveRedis(env);
   if (!settings) throw new FoilbankError('FB_REDIS_UNSET', {});
   const queues = await openQueues(settings);
-  for (const warning of await checkRedis(queues.settings.connection)) log.warn(warning, 'Redis setting');
+  for (const warning of await checkRedis(queues)) log.warn(warning, 'Redis setting');
   return queues;
 }
 
@@ -61,6 +60,8 @@ function isOlder(version: string): boolean {
 }
 
 function translate(error: unknown, where: string): FoilbankError {
+  // A refused login carries its command, and that the password.
+  if (error instanceof Error) Reflect.deleteProperty(error, 'command');
   const refused = ['WRONGPASS', 'NOAUTH', 'NOPERM'].some((word) => isRefusal(error, word));
   const details = { where, reason: reasonOf(error) };
   return refused
@@ -78,12 +79,12 @@ export interface RedisWarning {
   readonly remedy: string;
 }
 
-/** Looks at Redis as BullMQ's production guide wants it. Nothing is changed. */
-export async function checkRedis(connection: Connection): Promise<readonly RedisWarning[]> {
+/** Looks at Redis as BullMQ's production guide wants it. Nothing is changed but one key under the prefix. */
+export async function checkRedis(queues: Queues): Promise<readonly RedisWarning[]> {
   const warnings: RedisWarning[] = [];
   const setting = async (name: string): Promise<string | undefined> => {
     // A cluster answers for one node; they are set alike.
-    const answer = await (connection as { config(...args: string[]): Promise<unknown> })
+    const answer = await (queues.settings.connection as { config(...args: string[]): Promise<unknown> })
       .config('GET', name)
       .catch(() => undefined);
     return Array.isArray(answer) ? (answer[1] as string | undefined) : undefined;
@@ -107,5 +108,13 @@ export async function checkRedis(connection: Connection): Promise<readonly Redis
       problem: 'it is off: a crash loses jobs (faces that were made are safe in the store)',
       remedy: 'Set appendonly yes.',
     });
+  await queues.testWrite().catch((error: unknown) =>
+    warnings.push({
+      setting: 'write',
+      problem: `it takes none: ${reasonOf(error)}`,
+      remedy:
+        'Give it memory and disk, a user who may write under the prefix, and the address of no replica.',
+    }),
+  );
   return warnings;
 }

@@ -26,7 +26,7 @@ export interface QueueSettings {
 const DAY = 24 * 3600;
 
 /** Retries of a chunk: about a minute and a half in all, so that a store or network may be away for a while. */
-export const CHUNK_OPTIONS: JobsOptions = {
+const CHUNK_OPTIONS: JobsOptions = {
   attempts: 7,
   backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
   removeOnComplete: { count: 1000, age: DAY },

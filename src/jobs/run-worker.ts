@@ -3,6 +3,7 @@ import type { Config } from '../config.js';
 import { reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { InferencePool } from '../onnx/index.js';
+import { LabelledPairs } from '../pipeline/index.js';
 import { JobMetrics } from './metrics.js';
 import { openMonitor } from './monitor.js';
 import type { Queues } from './queues.js';
@@ -11,7 +12,7 @@ import { JobWorkers } from './worker.js';
 import type { WorkerProcessSettings } from './worker-settings.js';
 
 export interface WorkerProcess {
-  readonly config: Pick<Config, 'threads' | 'cards' | 'cache'>;
+  readonly config: Pick<Config, 'threads' | 'cards' | 'cache' | 'pairs'>;
   readonly store: BankStore;
   readonly queues: Queues;
   readonly log: Logger;
@@ -31,7 +32,8 @@ export async function runWorkerProcess(process: WorkerProcess): Promise<void> {
   const { config, store, queues, log, signal, settings } = process;
   const pool = new InferencePool({ threads: config.threads });
   const folders = { cards: config.cards, cache: config.cache };
-  const services = { pool, store, folders, makers: new Makers(pool, folders) };
+  const pairs = config.pairs && new LabelledPairs(pool, config.pairs);
+  const services = { pool, store, folders, pairs, makers: new Makers(pool, folders) };
   const metrics = new JobMetrics(store, queues);
   const { serve, concurrency, lockSeconds, shutdownSeconds } = settings;
   let workers: JobWorkers | undefined;

@@ -4,6 +4,7 @@ import { fingerprint, type InferencePool, type ModelFolders } from '../onnx/inde
 import {
   CandidateMaker,
   findNetworks,
+  type LabelledPairs,
   type NetworkKind,
   type NetworkReference,
   type Networks,
@@ -15,6 +16,8 @@ export interface JobServices {
   readonly store: BankStore;
   readonly folders: ModelFolders;
   readonly makers: Makers;
+  /** What a refresh must do no worse on. */
+  readonly pairs?: LabelledPairs | undefined;
 }
 
 type References = Readonly<Record<NetworkKind, NetworkReference>>;

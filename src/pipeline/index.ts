@@ -6,10 +6,12 @@ export { CandidateMaker, type MadeFaces, type Networks } from './candidate-maker
 export { type Comparison, comparePairs, matrixOf } from './compare.js';
 export { type Foil, foilSheet } from './foil-sheet.js';
 export type { GateResult } from './index-bank.js';
+export { LabelledPairs, type PairSource } from './labelled-pairs.js';
 export { openSupport, type Support } from './open-support.js';
 export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
 export { type Progress, RateMeter } from './progress.js';
 export { leftToRight, readFace } from './read-face.js';
+export { gatesAgainstService } from './refresh-gates.js';
 export {
   DEFAULT_NETWORKS,
   findNetworks,

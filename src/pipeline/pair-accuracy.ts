@@ -46,16 +46,6 @@ class Ranking {
   }
 }
 
-/**
- * Area under the ROC curve, in [0, 1]; 0.5 is chance.
- *
- * @param scores one a pair, none NaN
- * @param genuine 1 where both photos show one person; both kinds must be there
- */
-export function areaUnderRoc(scores: Float64Array, genuine: Uint8Array): number {
-  return new Ranking(scores, genuine).area();
-}
-
 export interface AccuracyChange {
   readonly before: number;
   readonly after: number;

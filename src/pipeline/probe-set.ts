@@ -10,7 +10,7 @@ import type { CandidateMaker } from './candidate-maker.js';
 /** Faces that banks of one recipe are compared by. */
 const PROBES = 256;
 /** Seeds that no build reaches: `resolveBuildOptions` keeps first seeds 10⁹ away from the last one. */
-export const FIRST_PROBE_SEED = MAX_SEED - 2 ** 28;
+const FIRST_PROBE_SEED = MAX_SEED - 2 ** 28;
 const CHUNK = 256;
 /** Chunks after which the generator is said to make no faces. */
 const PATIENCE = 16;

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { FileStore, listVersions, showBank } from '../../src/bank/index.js';
+import { FileStore, showBank } from '../../src/bank/index.js';
 import {
   enqueueFlow,
   Makers,
@@ -12,7 +12,7 @@ import {
   resolveRedis,
   runLocally,
 } from '../../src/jobs/index.js';
-import { cancelFlow, findFlow, listFlows, retryFlow, showFlow, viewOf } from '../../src/jobs/inspect.js';
+import { findFlow, viewOf } from '../../src/jobs/inspect.js';
 import { JobMetrics } from '../../src/jobs/metrics.js';
 import { JobWorkers } from '../../src/jobs/worker.js';
 import { InferencePool } from '../../src/onnx/index.js';
