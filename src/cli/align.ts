@@ -19,7 +19,6 @@ interface AlignOptions extends FaceModelOptions, BankOptions {
 
 export function alignCommand(context: ContextOf): Command {
   const command = new Command('align')
-    .description('the similarity of two faces, raw and aligned by how close each is to its look-alikes')
     .argument('<photo>', 'a photo (JPEG, PNG, WebP, AVIF)')
     .argument('<other>', 'the photo to compare it with')
     .option(...FACE_OPTION, faceChoices)

@@ -10,7 +10,7 @@ import { Reported } from './reported.js';
 import { table } from './table.js';
 
 export function bankCommand(context: ContextOf): Command {
-  const bank = new Command('bank').description('support banks: build, look at, verify, roll back, prune');
+  const bank = new Command('bank');
   bank.addCommand(bankBuildCommand(context));
   bank
     .command('list')

@@ -1,14 +1,11 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type Config, resolveConfig } from '../config.js';
-import { type RedisSettings, resolveRedis } from '../jobs/index.js';
 import { InferencePool, type ModelFolders } from '../onnx/index.js';
 
 /** What the process gives to every command. */
 export interface CliContext {
   readonly config: Config;
-  /** Of REDIS_URL; undefined where it is not set. */
-  readonly redis: RedisSettings | undefined;
   /** Aborts on the first Ctrl-C or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
 }
@@ -29,7 +26,7 @@ export function contextOf(options: GlobalOptions, signal: AbortSignal): CliConte
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.threads === undefined ? {} : { threads: options.threads }),
   };
-  return { config: resolveConfig(env, overrides), redis: resolveRedis(env), signal };
+  return { config: resolveConfig(env, overrides), signal };
 }
 
 export const modelFolders = ({ config }: CliContext): ModelFolders => ({

@@ -46,9 +46,6 @@ const PAIRS = [
 
 export function demoCommand(context: ContextOf): Command {
   const command = new Command('demo')
-    .description(
-      'build a small bank, find look-alikes of a real photo, align pairs of photos; pictures under --out',
-    )
     .option('--out <folder>', 'where bank and pictures go', join('out', 'demo'))
     .option('--size <count>', 'virtual faces', whole(100, 100_000), 2000)
     .option('--generator <card>', 'model card of the generator', DEFAULT_GENERATOR);

@@ -19,7 +19,6 @@ interface EmbedOptions extends FaceModelOptions {
 
 export function embedCommand(context: ContextOf): Command {
   const command = new Command('embed')
-    .description('photos → embeddings of unit length; of several faces in a photo the largest')
     .argument('<photos...>', 'photos (JPEG, PNG, WebP, AVIF), or folders of them')
     .option('--out <file>', 'write them to this NumPy file: float32 [photos, d], and their names to FILE.txt')
     .option('--whole', 'each photo is a crop that one face fills: skip the detector')

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { enqueueFlow, runLocally } from '../jobs/index.js';
+import { enqueueFlow, resolveRedis, runLocally } from '../jobs/index.js';
 import type { NetworkNames } from '../pipeline/index.js';
 import { DEFAULT_BANK } from './bank-options.js';
 import { type BuildCliOptions, buildOptionsOf, withBuildOptions } from './build-options.js';
@@ -17,10 +17,7 @@ interface EnqueueOptions extends BuildCliOptions, Partial<NetworkNames> {
 }
 
 export function enqueueCommand(context: ContextOf): Command {
-  return new Command('enqueue')
-    .description('give work to the workers; without REDIS_URL it is done in this process')
-    .addCommand(refreshCommand(context))
-    .addCommand(generateCommand(context));
+  return new Command('enqueue').addCommand(refreshCommand(context)).addCommand(generateCommand(context));
 }
 
 /** What was not said stays as it is in the version in service, so there are no defaults here. */
@@ -102,8 +99,8 @@ async function enqueue(
     ...(partsOnly ? { partsOnly } : {}),
   };
   const json = options.json ?? false;
-  if (!context.redis) return runHere(context, request, json);
-  await withQueues(context, async (queues) => {
+  if (!resolveRedis()) return runHere(context, request, json);
+  await withQueues(async (queues) => {
     const { id, joined } = await enqueueFlow(queues, request);
     if (json) printJson({ event: joined ? 'joined' : 'enqueued', id, bank });
     else say(joined ? `${id} waits or runs already` : `${id} is in the queue`);

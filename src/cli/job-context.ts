@@ -1,18 +1,14 @@
 import { FoilbankError } from '../errors.js';
-import { type JobServices, Makers, openQueues, type Queues, type RedisSettings } from '../jobs/index.js';
+import { type JobServices, Makers, openQueues, type Queues, resolveRedis } from '../jobs/index.js';
 import { LabelledPairs } from '../pipeline/index.js';
 import { storeOf } from './bank-options.js';
 import { type CliContext, modelFolders, withPool } from './context.js';
 
-/** @throws FoilbankError FB_REDIS_UNSET */
-function requireRedis({ redis }: CliContext): RedisSettings {
+/** Opens the queues for one command. @throws FoilbankError FB_REDIS_UNSET, and those of `resolveRedis` and `openQueues` */
+export async function withQueues<T>(work: (queues: Queues) => Promise<T>): Promise<T> {
+  const redis = resolveRedis();
   if (!redis) throw new FoilbankError('FB_REDIS_UNSET', {});
-  return redis;
-}
-
-/** Opens the queues for one command. @throws FoilbankError FB_REDIS_UNSET, and those of `openQueues` */
-export async function withQueues<T>(context: CliContext, work: (queues: Queues) => Promise<T>): Promise<T> {
-  const queues = await openQueues(requireRedis(context));
+  const queues = await openQueues(redis);
   try {
     return await work(queues);
   } finally {

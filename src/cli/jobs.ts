@@ -13,7 +13,7 @@ interface ListOptions {
 }
 
 export function jobsCommand(context: ContextOf): Command {
-  const jobs = new Command('jobs').description('see and steer what the workers do');
+  const jobs = new Command('jobs');
   jobs
     .command('list')
     .description('refreshes, newest first')
@@ -21,8 +21,8 @@ export function jobsCommand(context: ContextOf): Command {
     .option('--chunks', 'chunks that failed for good, instead')
     .option('--json', 'as JSON lines')
     .addHelpText('after', '\nExamples:\n  foilbank jobs list\n  foilbank jobs list --chunks --json')
-    .action(({ limit, chunks, json }: ListOptions, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action(({ limit, chunks, json }: ListOptions) =>
+      withQueues(async (queues) => {
         if (chunks) return listChunks(await failedChunks(queues, limit), json);
         const views = await listFlows(queues, limit);
         if (json) return views.forEach(printJson);
@@ -36,8 +36,8 @@ export function jobsCommand(context: ContextOf): Command {
     .argument('<id>')
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExample:\n  foilbank jobs show default-0a1b2c3d4e5f')
-    .action((id: string, { json }: ListOptions, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action((id: string, { json }: ListOptions) =>
+      withQueues(async (queues) => {
         const details = await showFlow(queues, id);
         if (json) return printJson(details);
         const { log, failures, payload, ...view } = details;
@@ -56,15 +56,15 @@ export function jobsCommand(context: ContextOf): Command {
     .addHelpText('after', '\nExample:\n  foilbank jobs watch default-0a1b2c3d4e5f')
     .action((id: string, { json }: ListOptions, self: Command) => {
       const own = context(self);
-      return withQueues(own, (queues) => followFlow(queues, id, json ?? false, own.signal));
+      return withQueues((queues) => followFlow(queues, id, json ?? false, own.signal));
     });
   jobs
     .command('retry')
     .description('try a failed one again; what is in the store is not made again')
     .argument('<id>')
     .addHelpText('after', '\nExample:\n  foilbank jobs retry default-0a1b2c3d4e5f')
-    .action((id: string, _: unknown, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action((id: string) =>
+      withQueues(async (queues) => {
         await retryFlow(queues, id);
         say(`${id} is in the queue again`);
       }),
@@ -74,8 +74,8 @@ export function jobsCommand(context: ContextOf): Command {
     .description('cancel one; the version in service stays, and so do faces that were made')
     .argument('<id>')
     .addHelpText('after', '\nExample:\n  foilbank jobs cancel default-0a1b2c3d4e5f')
-    .action((id: string, _: unknown, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action((id: string) =>
+      withQueues(async (queues) => {
         await cancelFlow(queues, id);
         say(`${id} will end as cancelled`);
       }),

@@ -38,7 +38,8 @@ function exitCodeOf(error: unknown): number {
 }
 
 try {
-  await program(controller.signal).parseAsync();
+  const command = await program(controller.signal, process.argv.slice(2));
+  await command.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
 }

@@ -17,9 +17,7 @@ import { Reported } from './reported.js';
 import { table } from './table.js';
 
 export function modelsCommand(context: ContextOf): Command {
-  const models = new Command('models').description(
-    'the networks: what is there, prepare their weights, prove that they run right',
-  );
+  const models = new Command('models');
   models
     .command('list')
     .description('every model card, and whether its graph is ready')

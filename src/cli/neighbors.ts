@@ -23,8 +23,6 @@ interface NeighborsOptions extends FaceModelOptions, BankOptions {
 
 export function neighborsCommand(context: ContextOf): Command {
   const command = new Command('neighbors')
-    .alias('neighbours')
-    .description('the look-alikes of a face: its nearest candidates of other identities, with r and σ')
     .argument('[photo]', 'a photo (JPEG, PNG, WebP, AVIF)')
     .option('--embedding <file>', 'ask with the embeddings of this NumPy file instead of a photo')
     .option(...FACE_OPTION, faceChoices)

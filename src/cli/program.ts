@@ -2,21 +2,63 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { packageRoot } from '../config.js';
-import { alignCommand } from './align.js';
-import { bankCommand } from './bank.js';
-import { type ContextOf, contextOf, type GlobalOptions } from './context.js';
-import { demoCommand } from './demo.js';
-import { embedCommand } from './embed.js';
-import { enqueueCommand } from './enqueue.js';
-import { jobsCommand } from './jobs.js';
-import { modelsCommand } from './models.js';
-import { neighborsCommand } from './neighbors.js';
+import type { ContextOf, GlobalOptions } from './context.js';
 import { whole } from './options.js';
-import { scheduleCommand } from './schedule.js';
-import { workerCommand } from './worker.js';
 
-/** The `foilbank` command line. */
-export function program(signal: AbortSignal): Command {
+interface CommandModule {
+  readonly alias?: string;
+  readonly description: string;
+  readonly open: () => Promise<(context: ContextOf) => Command>;
+}
+
+/** Opened only when they are named: what they import takes longer to load than a list of commands to read. */
+const COMMANDS: Readonly<Record<string, CommandModule>> = {
+  embed: {
+    description: 'photos → embeddings of unit length; of several faces in a photo the largest',
+    open: async () => (await import('./embed.js')).embedCommand,
+  },
+  neighbors: {
+    alias: 'neighbours',
+    description: 'the look-alikes of a face: its nearest candidates of other identities, with r and σ',
+    open: async () => (await import('./neighbors.js')).neighborsCommand,
+  },
+  align: {
+    description: 'the similarity of two faces, raw and aligned by how close each is to its look-alikes',
+    open: async () => (await import('./align.js')).alignCommand,
+  },
+  bank: {
+    description: 'support banks: build, look at, verify, roll back, prune',
+    open: async () => (await import('./bank.js')).bankCommand,
+  },
+  enqueue: {
+    description: 'give work to the workers; without REDIS_URL it is done in this process',
+    open: async () => (await import('./enqueue.js')).enqueueCommand,
+  },
+  worker: {
+    description: 'take jobs from Redis until SIGTERM or Ctrl-C; logs JSON lines',
+    open: async () => (await import('./worker.js')).workerCommand,
+  },
+  jobs: {
+    description: 'see and steer what the workers do',
+    open: async () => (await import('./jobs.js')).jobsCommand,
+  },
+  schedule: {
+    description: 'refresh banks by the clock',
+    open: async () => (await import('./schedule.js')).scheduleCommand,
+  },
+  models: {
+    description: 'the networks: what is there, prepare their weights, prove that they run right',
+    open: async () => (await import('./models.js')).modelsCommand,
+  },
+  demo: {
+    description:
+      'build a small bank, find look-alikes of a real photo, align pairs of photos; pictures under --out',
+    open: async () => (await import('./demo.js')).demoCommand,
+  },
+};
+
+/** The `foilbank` command line, with the commands that `argv` names in full and the others by name. */
+export async function program(signal: AbortSignal, argv: readonly string[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
     version: string;
   };
@@ -30,20 +72,11 @@ export function program(signal: AbortSignal): Command {
     .option('--threads <count>', 'inference threads (FOILBANK_THREADS, default: all cores)', whole(1, 256))
     .showHelpAfterError('(add --help for the options)')
     .configureHelp({ showGlobalOptions: true });
-  const context: ContextOf = (command) => contextOf(command.optsWithGlobals<GlobalOptions>(), signal);
-  for (const command of [
-    embedCommand,
-    neighborsCommand,
-    alignCommand,
-    bankCommand,
-    enqueueCommand,
-    workerCommand,
-    jobsCommand,
-    scheduleCommand,
-    modelsCommand,
-    demoCommand,
-  ])
-    root.addCommand(command(context));
+  for (const [name, { alias = name, description, open }] of Object.entries(COMMANDS)) {
+    const named = argv.includes(name) || argv.includes(alias);
+    const command = named ? await inFull(open, signal) : new Command(name);
+    root.addCommand((alias === name ? command : command.alias(alias)).description(description));
+  }
   // Errors are thrown to main.ts, which owns the exit codes.
   const everywhere = (command: Command): void => {
     command.exitOverride();
@@ -51,4 +84,9 @@ export function program(signal: AbortSignal): Command {
   };
   everywhere(root);
   return root;
+}
+
+async function inFull(open: CommandModule['open'], signal: AbortSignal): Promise<Command> {
+  const [command, { contextOf }] = await Promise.all([open(), import('./context.js')]);
+  return command((from) => contextOf(from.optsWithGlobals<GlobalOptions>(), signal));
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { listSchedules, removeSchedule, setSchedule } from '../jobs/index.js';
 import { DEFAULT_BANK } from './bank-options.js';
-import { type ContextOf, print, printJson, say } from './context.js';
+import { print, printJson, say } from './context.js';
 import { withQueues } from './job-context.js';
 import { whole } from './options.js';
 import { table } from './table.js';
@@ -14,8 +14,8 @@ interface SetOptions {
   readonly json?: boolean;
 }
 
-export function scheduleCommand(context: ContextOf): Command {
-  const schedule = new Command('schedule').description('refresh banks by the clock');
+export function scheduleCommand(): Command {
+  const schedule = new Command('schedule');
   schedule
     .command('set')
     .description('refresh a bank at these times, in place of what was set before')
@@ -29,8 +29,8 @@ export function scheduleCommand(context: ContextOf): Command {
       'after',
       "\nExample:\n  foilbank schedule set --cron '30 3 * * *' --tz Europe/Berlin --keep 7",
     )
-    .action((bank: string, { cron, tz, size, keep, json }: SetOptions, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action((bank: string, { cron, tz, size, keep, json }: SetOptions) =>
+      withQueues(async (queues) => {
         const options = size === undefined ? {} : { size };
         const request = { bank, options, networks: {}, ...(keep === undefined ? {} : { keep }) };
         const next = await setSchedule(queues, { pattern: cron, timeZone: tz }, request);
@@ -43,8 +43,8 @@ export function scheduleCommand(context: ContextOf): Command {
     .description('what is set')
     .option('--json', 'as JSON lines')
     .addHelpText('after', '\nExample:\n  foilbank schedule list')
-    .action(({ json }: { json?: boolean }, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action(({ json }: { json?: boolean }) =>
+      withQueues(async (queues) => {
         const all = await listSchedules(queues);
         if (json) return all.forEach(printJson);
         if (all.length === 0) return say('nothing is scheduled; `foilbank schedule set` does it');
@@ -57,8 +57,8 @@ export function scheduleCommand(context: ContextOf): Command {
     .description('refresh a bank by the clock no more')
     .argument('[bank]', 'its name', DEFAULT_BANK)
     .addHelpText('after', '\nExample:\n  foilbank schedule remove')
-    .action((bank: string, _: unknown, self: Command) =>
-      withQueues(context(self), async (queues) => {
+    .action((bank: string) =>
+      withQueues(async (queues) => {
         await removeSchedule(queues, bank);
         say(`bank ${bank} is refreshed by the clock no more`);
       }),

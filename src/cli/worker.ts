@@ -13,7 +13,6 @@ interface WorkerOptions {
 
 export function workerCommand(context: ContextOf): Command {
   return new Command('worker')
-    .description('take jobs from Redis until SIGTERM or Ctrl-C; logs JSON lines')
     .option('--queues <names>', 'generate, publish, or both with a comma between (default: both)')
     .option(
       '--concurrency <count>',
