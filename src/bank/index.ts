@@ -10,6 +10,7 @@ export type { Attempt } from './claim.js';
 export { collectGarbage } from './collect.js';
 export type { BankDraft } from './draft.js';
 export { FileStore } from './file-store.js';
+export { isBankName } from './layout.js';
 export { listBanks, listVersions, showBank, type VersionSummary } from './list.js';
 export type { Manifest, ManifestDraft, ManifestFile } from './manifest.js';
 export { type Bank, openBank } from './open.js';

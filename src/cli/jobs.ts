@@ -1,5 +1,13 @@
 import { Command } from 'commander';
-import { cancelFlow, type FlowView, failedChunks, listFlows, retryFlow, showFlow } from '../jobs/index.js';
+import {
+  cancelFlow,
+  type FlowDetails,
+  type FlowView,
+  failedChunks,
+  listFlows,
+  retryFlow,
+  showFlow,
+} from '../jobs/index.js';
 import { type ContextOf, print, printJson, say } from './context.js';
 import { followFlow } from './follow-flow.js';
 import { withQueues } from './job-context.js';
@@ -40,12 +48,7 @@ export function jobsCommand(context: ContextOf): Command {
       withQueues(async (queues) => {
         const details = await showFlow(queues, id);
         if (json) return printJson(details);
-        const { log, failures, payload, ...view } = details;
-        for (const [name, value] of Object.entries(view))
-          print(`${name.padEnd(12)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
-        for (const line of log) print(`log          ${line}`);
-        for (const { seeds, reason } of failures) print(`failed       ${seeds}: ${reason}`);
-        print(`payload      ${JSON.stringify(payload)}`);
+        print(describe(details));
       }),
     );
   jobs
@@ -83,10 +86,33 @@ export function jobsCommand(context: ContextOf): Command {
   return jobs;
 }
 
-function row({ id, bank, kind, status, chunks, createdAt, step, reason, version }: FlowView): string[] {
-  const done = `${chunks.done}/${chunks.total}${chunks.failed ? `, ${chunks.failed} failed` : ''}`;
+const chunksOf = ({ chunks: { done, failed, total } }: FlowView): string =>
+  total === 0 ? '–' : `${done}/${total}${failed ? `, ${failed} failed` : ''}`;
+
+function describe({ log, failures, payload, chunks, seeds, ...view }: FlowDetails): string {
+  const rows: [string, unknown][] = [
+    ...Object.entries(view),
+    ['chunks', chunksOf({ chunks, seeds, ...view })],
+    ['seeds', seeds.total === 0 ? '–' : `${seeds.done}/${seeds.total}`],
+    ...failures.map((f): [string, unknown] => [`failed`, `seeds ${f.seeds}: ${f.reason}`]),
+    ...log.map((line): [string, unknown] => ['log', line]),
+    ['payload', JSON.stringify(payload)],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`).join('\n');
+}
+
+function row(view: FlowView): string[] {
+  const { id, bank, kind, status, createdAt, step, reason, version } = view;
   const note = reason ?? step ?? (version ? `version ${version}` : '');
-  return [id, bank, kind, status, done, createdAt.slice(0, 19).replace('T', ' '), note.slice(0, 70)];
+  return [
+    id,
+    bank,
+    kind,
+    status,
+    chunksOf(view),
+    createdAt.slice(0, 19).replace('T', ' '),
+    note.slice(0, 70),
+  ];
 }
 
 function listChunks(chunks: Awaited<ReturnType<typeof failedChunks>>, json?: boolean): void {

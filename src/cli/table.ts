@@ -34,5 +34,5 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
     },
   });
   view.push(...rows.map((row) => row.map(String)));
-  return view.toString();
+  return view.toString().replaceAll(/ +$/gm, '');
 }

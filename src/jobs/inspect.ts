@@ -3,7 +3,7 @@ import { FoilbankError } from '../errors.js';
 import { type Progress, RateMeter } from '../pipeline/index.js';
 import { Cancellations } from './cancellation.js';
 import type { FlowPayload } from './payloads.js';
-import { type FlowOutcome, GENERATE, type Queues } from './queues.js';
+import { claimTurn, type FlowOutcome, GENERATE, type Queues } from './queues.js';
 
 type FlowJob = Job<FlowPayload, FlowOutcome>;
 
@@ -12,6 +12,7 @@ export type FlowStatus =
   | 'generating'
   | 'assembling'
   | 'retrying'
+  | 'cancelling'
   | 'done'
   | 'failed'
   | 'cancelled';
@@ -44,13 +45,16 @@ const STATUS: Partial<Record<JobState | 'unknown', FlowStatus>> = {
 };
 
 export async function viewOf(queues: Queues, job: FlowJob): Promise<FlowView> {
-  const [state, counts] = await Promise.all([job.getState(), job.getDependenciesCount()]);
+  const [state, counts, cancelled] = await Promise.all([
+    job.getState(),
+    job.getDependenciesCount(),
+    new Cancellations(queues).isSet(job.id as string),
+  ]);
   const { processed = 0, unprocessed = 0, ignored = 0 } = counts;
   const { state: kept, bank, partsOnly } = job.data;
   const chunkSize = kept?.plan?.options.chunkSize ?? 0;
   const reason = job.failedReason || undefined;
-  const status =
-    state === 'failed' && reason?.startsWith('FB_CANCELLED') ? 'cancelled' : (STATUS[state] ?? 'waiting');
+  const status = statusOf(state, reason, cancelled);
   const under = status === 'generating' ? await seedsUnderWay(queues, job.id as string) : 0;
   const { step } = (job.progress || {}) as { step?: string };
   const total = processed + unprocessed + ignored;
@@ -66,6 +70,12 @@ export async function viewOf(queues: Queues, job: FlowJob): Promise<FlowView> {
     ...(job.returnvalue?.version ? { version: job.returnvalue.version } : {}),
     ...(reason && status !== 'done' ? { reason } : {}),
   };
+}
+
+function statusOf(state: JobState | 'unknown', reason: string | undefined, cancelled: boolean): FlowStatus {
+  if (state === 'failed' && reason?.startsWith('FB_CANCELLED')) return 'cancelled';
+  if (cancelled && state !== 'failed' && state !== 'completed') return 'cancelling';
+  return STATUS[state] ?? 'waiting';
 }
 
 /** Seeds decided in chunks that workers have in hand: there are as many as workers, however many wait. */
@@ -142,7 +152,8 @@ export async function* watchFlow(
 }
 
 /**
- * Tries a failed flow again, with as many tries as a new one; what is in the store is not made again.
+ * Tries a failed flow again, with as many tries as a new one; what is in the store is not made again. Not while another of
+ * its bank waits or runs: one refresh of a bank runs at a time.
  *
  * @throws FoilbankError FB_JOB_NOT_FOUND, FB_JOB_STATE
  */
@@ -150,6 +161,11 @@ export async function retryFlow(queues: Queues, id: string): Promise<void> {
   const job = await findFlow(queues, id);
   const state = await job.getState();
   if (state !== 'failed') throw new FoilbankError('FB_JOB_STATE', { id, state, wanted: 'failed' });
+  const other = await claimTurn(queues, job);
+  if (other)
+    throw new FoilbankError('FB_JOB_STATE', {
+      ...{ id, state: `followed by ${other}, which waits or runs`, wanted: 'the latest of its bank' },
+    });
   await new Cancellations(queues).clear(id);
   await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
 }
@@ -166,6 +182,8 @@ export async function cancelFlow(queues: Queues, id: string): Promise<void> {
   if (state === 'completed' || state === 'failed')
     throw new FoilbankError('FB_JOB_STATE', { id, state, wanted: 'waiting or running' });
   await new Cancellations(queues).set(id);
+  // Who asks for a refresh from now on gets another one.
+  await job.removeDeduplicationKey();
   if (state === 'waiting-children') await job.removeUnprocessedChildren();
   if (state === 'delayed') await job.promote();
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isBankName } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { BuildOptions, RefreshPlan } from '../pipeline/index.js';
 
@@ -8,7 +9,7 @@ import type { BuildOptions, RefreshPlan } from '../pipeline/index.js';
  */
 export const PAYLOAD_VERSION = 1;
 
-const bankName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'use a bank name');
+const bankName = z.string().refine(isBankName, 'it is not a bank name');
 const whole = z.int().min(0);
 const real = z.number();
 const reference = z.strictObject({
@@ -80,7 +81,6 @@ const state = z.strictObject({
   futile: whole.optional(),
   /** The last round whose failures were told. */
   told: whole.optional(),
-  cancelled: z.boolean().optional(),
 });
 
 const flow = request.extend({ state });
@@ -112,7 +112,8 @@ type Kind = keyof typeof schemas;
 /**
  * Checks a payload on either side of the queue.
  *
- * @throws FoilbankError FB_JOB_NEWER for one of a later release, FB_JOB_INVALID with the first field that is wrong
+ * @throws FoilbankError FB_JOB_NEWER for one of a later release, FB_BANK_NAME_INVALID, FB_JOB_INVALID with the first field
+ *   that is wrong
  */
 export function checkPayload<K extends Kind>(kind: K, data: unknown): Json<z.infer<(typeof schemas)[K]>> {
   const version = (data as { version?: unknown } | null)?.version;
@@ -121,6 +122,9 @@ export function checkPayload<K extends Kind>(kind: K, data: unknown): Json<z.inf
   const parsed = schemas[kind].safeParse(data);
   if (parsed.success) return parsed.data as Json<z.infer<(typeof schemas)[K]>>;
   const issue = parsed.error.issues[0];
+  const { bank } = (data ?? {}) as { bank?: unknown };
+  if (issue?.path[0] === 'bank' && typeof bank === 'string')
+    throw new FoilbankError('FB_BANK_NAME_INVALID', { name: JSON.stringify(bank) });
   throw new FoilbankError('FB_JOB_INVALID', {
     kind,
     field: issue?.path.map(String).join('.') || '(the payload itself)',

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type JobsOptions, Queue } from 'bullmq';
+import { type Job, type JobsOptions, Queue } from 'bullmq';
 import type { ChunkResult } from './chunk.js';
 import type { Connection } from './connection.js';
 import type { FlowResult } from './flow.js';
@@ -98,3 +98,17 @@ export async function enqueueFlow(
 }
 
 const dedupeId = ({ bank, partsOnly }: FlowPayload): string => `${partsOnly ? 'parts' : 'refresh'}-${bank}`;
+
+/**
+ * Makes a flow that is tried again the one that others of its bank and purpose join. BullMQ sets this key for new jobs
+ * only, and removes it when the job ends.
+ *
+ * @returns the flow that holds the turn already, if it is another one
+ */
+export async function claimTurn(queues: Queues, job: Job<FlowPayload>): Promise<string | undefined> {
+  const { connection } = queues.settings;
+  const key = queues.publish.toKey(`de:${dedupeId(job.data)}`);
+  if ((await connection.set(key, job.id as string, 'NX')) === 'OK') return undefined;
+  const holder = await connection.get(key);
+  return holder && holder !== job.id ? holder : undefined;
+}

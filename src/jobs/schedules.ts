@@ -34,12 +34,10 @@ export async function setSchedule(
   if (!isTimeZone(timeZone)) throw invalid('no time zone has this name');
   if (![5, 6].includes(pattern.trim().split(/\s+/).length)) throw invalid('it has not five or six fields');
   try {
-    const job = await queues.publish.upsertJobScheduler(
-      idOf(data.bank),
-      { pattern, tz: timeZone },
-      { name: 'due', data: data as never },
-    );
-    return new Date((job?.timestamp ?? 0) + (job?.delay ?? 0));
+    const id = idOf(data.bank);
+    const repeat = { pattern, tz: timeZone };
+    await queues.publish.upsertJobScheduler(id, repeat, { name: 'due', data: data as never });
+    return new Date((await queues.publish.getJobScheduler(id))?.next ?? Number.NaN);
   } catch (error) {
     if (
       error instanceof Error &&
