@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { FoilbankError } from '../errors.js';
 import {
   type FromThread,
   packError,
@@ -21,7 +22,8 @@ const programs = new Map<number, (input: unknown) => Promise<unknown>>();
 /** Only a network that was released, or a program that did not start, is missing. */
 function known<T>(map: ReadonlyMap<number, T>, id: number): T {
   const value = map.get(id);
-  if (value === undefined) throw new Error('it was released');
+  if (value === undefined)
+    throw new FoilbankError('FB_INFERENCE_FAILED', { name: 'a network', reason: 'it was released' });
   return value;
 }
 

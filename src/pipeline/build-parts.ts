@@ -47,7 +47,11 @@ export async function ensureParts(
   for (;;) {
     throwIfCancelled(signal, 'the build');
     const missing = await parts.missing(ranges);
-    if (missing.length === 0) return { parts, ranges, made, accepted };
+    if (missing.length === 0) {
+      const seeds = chunks * options.chunkSize;
+      if (made === 0) source.onProgress?.(new RateMeter(seeds, seeds).update(seeds), accepted);
+      return { parts, ranges, made, accepted };
+    }
     if (source.delegate) await source.delegate(missing, chunks);
     else {
       accepted += await makeParts(source, parts, missing, (chunks - missing.length) * options.chunkSize);
