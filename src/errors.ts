@@ -304,6 +304,13 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Faces are numbered from 1, from left to right; leave --face away to take the largest.',
     status: 'INVALID_ARGUMENT',
   },
+  // ── evaluation ──────────────────────────────────────────────────────────────────────────────────────────────
+  FB_IDENTITIES_TOO_FEW: {
+    message:
+      '{identities} identities give {genuine} genuine and {impostor} impostor pairs, at least one of each is needed',
+    remedy: 'Give photos of two people or more, and two photos or more of one of them.',
+    status: 'FAILED_PRECONDITION',
+  },
   // ── jobs ────────────────────────────────────────────────────────────────────────────────────────────────────
   FB_JOB_INVALID: {
     message: 'payload of a {kind} job, field {field}: {reason}',

@@ -1,1 +1,3 @@
-export { type DiscrepancyEstimate, type EstimateOptions, VirtualEstimator } from './virtual.js';
+export { CohortEstimator, type CohortOptions } from './cohort.js';
+export type { DiscrepancyEstimate, EstimateOptions, Estimator } from './estimator.js';
+export { VirtualEstimator } from './virtual.js';

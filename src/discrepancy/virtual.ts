@@ -1,38 +1,14 @@
-import { FoilbankError, throwIfCancelled } from '../errors.js';
-import type { Exclusion, SupportSearch, SupportSet } from '../neighbours/index.js';
-import type { DiscrepancyStats } from '../scoring/index.js';
-import { spreadOf, type UnitMatrix } from '../vectors/index.js';
+import type { SupportSearch } from '../neighbours/index.js';
+import type { UnitMatrix } from '../vectors/index.js';
+import {
+  type DiscrepancyEstimate,
+  type EstimateOptions,
+  type Estimator,
+  estimateBySearch,
+} from './estimator.js';
 
-/** Embeddings estimated between two looks at the signal and at the progress. */
-const CHUNK = 256;
-
-export interface EstimateOptions {
-  /** For all embeddings, or one for each. */
-  readonly exclude?: Exclusion | readonly Exclusion[];
-  /** Whether to return the support sets too. */
-  readonly neighbours?: boolean;
-  readonly signal?: AbortSignal;
-  onProgress?(done: number, total: number): void;
-}
-
-/** r(v), σ(v) and what they were taken over, as arrays of length m. */
-export interface DiscrepancyEstimate extends DiscrepancyStats {
-  /** The estimator's name and version. */
-  readonly estimator: string;
-  /** K: `n` is smaller where the bank has fewer eligible candidates. */
-  readonly k: number;
-  /** Candidates of excluded identities, and (besides them) those above the same-person ceiling. */
-  readonly excluded: Int32Array;
-  readonly aboveCeiling: Int32Array;
-  /** The support sets, where they were asked for. */
-  readonly neighbours?: readonly SupportSet[];
-}
-
-/**
- * Support-set estimation (the paper's SSE) from virtual faces: r(v) is the mean and σ(v) the population standard deviation of
- * s(v, c) over the K most similar inter-class candidates c of a bank.
- */
-export class VirtualEstimator {
+/** r and σ from virtual faces: the candidates of a bank. */
+export class VirtualEstimator implements Estimator {
   readonly name = 'virtual/1';
 
   /** @param k K, at least 1 */
@@ -41,45 +17,7 @@ export class VirtualEstimator {
     readonly k: number,
   ) {}
 
-  /**
-   * @param embeddings shape [m, d]
-   * @throws FoilbankError FB_OPTION_INVALID, FB_EMBEDDING_LENGTH, FB_CANCELLED, and what the engines throw
-   */
-  async estimate(embeddings: UnitMatrix, options: EstimateOptions = {}): Promise<DiscrepancyEstimate> {
-    const { exclude = {}, neighbours = false, signal, onProgress } = options;
-    const m = embeddings.rows;
-    if (Array.isArray(exclude) && exclude.length !== m)
-      throw new FoilbankError('FB_OPTION_INVALID', {
-        option: 'exclude',
-        value: `a list of ${exclude.length}`,
-        expected: `one exclusion for all, or a list of ${m}`,
-      });
-    const r = new Float64Array(m);
-    const sigma = new Float64Array(m);
-    const n = new Int32Array(m);
-    const excluded = new Int32Array(m);
-    const aboveCeiling = new Int32Array(m);
-    const kept: SupportSet[] = [];
-    for (let begin = 0; begin < m; begin += CHUNK) {
-      throwIfCancelled(signal, 'estimating discrepancies');
-      const end = Math.min(m, begin + CHUNK);
-      const sets = await this.support.find(embeddings.slice(begin, end), {
-        k: this.k,
-        exclude: Array.isArray(exclude) ? exclude.slice(begin, end) : exclude,
-        similaritiesOnly: !neighbours,
-      });
-      sets.forEach((set, i) => {
-        const { mean, deviation } = spreadOf(set.similarities);
-        r[begin + i] = mean;
-        sigma[begin + i] = deviation;
-        n[begin + i] = set.similarities.length;
-        excluded[begin + i] = set.keptOut.excluded;
-        aboveCeiling[begin + i] = set.keptOut.aboveCeiling;
-      });
-      if (neighbours) kept.push(...sets);
-      onProgress?.(end, m);
-    }
-    const estimate = { estimator: this.name, k: this.k, r, sigma, n, excluded, aboveCeiling };
-    return neighbours ? { ...estimate, neighbours: kept } : estimate;
+  estimate(embeddings: UnitMatrix, options: EstimateOptions = {}): Promise<DiscrepancyEstimate> {
+    return estimateBySearch(this, this.support, embeddings, options);
   }
 }

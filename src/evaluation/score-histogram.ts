@@ -1,0 +1,70 @@
+/** 2^16 bins resolve a range of scores to five digits. */
+const BINS = 2 ** 16;
+
+/** Genuine and impostor scores, counted in bins of one width. The range grows with the scores, so nobody has to know it. */
+export class ScoreHistogram {
+  readonly genuine = new Float64Array(BINS);
+  readonly impostor = new Float64Array(BINS);
+  #low = -1;
+  #width = 2 / BINS;
+
+  /** Lower edge of bin `bin`; of the number of bins: the upper edge of the last. */
+  edge(bin: number): number {
+    return this.#low + bin * this.#width;
+  }
+
+  /** @param score finite */
+  add(score: number, genuine: boolean): void {
+    let bin = Math.floor((score - this.#low) / this.#width);
+    while (bin < 0 || bin >= BINS) {
+      this.#double(bin < 0);
+      bin = Math.floor((score - this.#low) / this.#width);
+    }
+    if (genuine) this.genuine[bin]!++;
+    else this.impostor[bin]!++;
+  }
+
+  /** Twice the width: two bins become one, and the other half of them is new. */
+  #double(downward: boolean): void {
+    const begin = downward ? BINS / 2 : 0;
+    for (const counts of [this.genuine, this.impostor]) {
+      const merged = Float64Array.from({ length: BINS / 2 }, (_, i) => counts[2 * i]! + counts[2 * i + 1]!);
+      counts.fill(0).set(merged, begin);
+    }
+    if (downward) this.#low -= this.#width * BINS;
+    this.#width *= 2;
+  }
+}
+
+/** A point of the ROC curve: the shares of impostor and genuine pairs at or above a threshold. */
+export interface RocPoint {
+  readonly threshold: number;
+  readonly far: number;
+  readonly tar: number;
+}
+
+/** From (0, 0) to (1, 1), one point wherever a count changes. */
+export function rocOf(histogram: ScoreHistogram): RocPoint[] {
+  const { genuine, impostor } = histogram;
+  const [genuines, impostors] = [total(genuine), total(impostor)];
+  const points: RocPoint[] = [{ threshold: histogram.edge(BINS), far: 0, tar: 0 }];
+  let [far, tar] = [0, 0];
+  for (let bin = BINS - 1; bin >= 0; bin--) {
+    if (genuine[bin] === 0 && impostor[bin] === 0) continue;
+    far += impostor[bin]!;
+    tar += genuine[bin]!;
+    points.push({ threshold: histogram.edge(bin), far: far / impostors, tar: tar / genuines });
+  }
+  return points;
+}
+
+/** The error rate at which false accepts and false rejects are equally many; between two points of the curve on the line that joins them. */
+export function equalErrorRate(roc: readonly RocPoint[]): number {
+  const after = roc.findIndex(({ far, tar }) => far >= 1 - tar);
+  const [a, b] = [roc[Math.max(0, after - 1)]!, roc[after]!];
+  const gap = ({ far, tar }: RocPoint) => far - (1 - tar);
+  const share = gap(b) === gap(a) ? 0 : -gap(a) / (gap(b) - gap(a));
+  return a.far + share * (b.far - a.far);
+}
+
+const total = (counts: Float64Array): number => counts.reduce((sum, n) => sum + n, 0);
