@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { openStore } from '../src/bank/index.js';
 import { resolveConfig } from '../src/config.js';
 import {
   JobMetrics,
@@ -9,11 +8,11 @@ import {
   tendSchedule,
   unreadyServices,
 } from '../src/jobs/index.js';
-import { start } from './start.js';
+import { start, storeOf } from './start.js';
 
 /** Keeps the nightly refresh scheduled (FOILBANK_REFRESH_CRON, _TZ, _BANK, _SIZE, _KEEP), and tells the age of every bank: one of these. */
 await start(async ({ queues, log, signal }) => {
-  const store = openStore(resolveConfig().store);
+  const store = storeOf(resolveConfig());
   const monitor = await openMonitor({
     ...resolveWorkerSettings(process.env).monitor,
     registry: new JobMetrics(store, queues).registry,

@@ -1,5 +1,6 @@
-import { openStore } from '../src/bank/index.js';
-import { resolveConfig } from '../src/config.js';
+import { join } from 'node:path';
+import { type BankStore, openStore } from '../src/bank/index.js';
+import { type Config, resolveConfig } from '../src/config.js';
 import { FoilbankError } from '../src/errors.js';
 import {
   openCheckedQueues,
@@ -30,9 +31,13 @@ export async function start(
   }
 }
 
+/** As the command line opens it: what is read from S3 lies in one place. */
+export const storeOf = ({ store, cache }: Config): BankStore =>
+  openStore(store, { cache: join(cache, 'store') });
+
 export const startWorker = (serve: readonly string[]): Promise<void> =>
   start((parts) => {
     const config = resolveConfig();
     const settings = resolveWorkerSettings(process.env, { serve });
-    return runWorkerProcess({ ...parts, config, settings, store: openStore(config.store) });
+    return runWorkerProcess({ ...parts, config, settings, store: storeOf(config) });
   });
