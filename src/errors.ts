@@ -41,6 +41,8 @@ export const ERROR_CATALOGUE = define({
     message: '{file} cannot be read: {reason}',
     remedy: 'Check that the path exists and that this user may read it.',
     status: 'NOT_FOUND',
+    // A network drive that is away for a while reads like that.
+    retryable: true,
   },
   FB_FILE_UNWRITABLE: {
     message: '{file} cannot be written: {reason}',
