@@ -1,5 +1,6 @@
 import { benchBuild } from './build.js';
 import { run as benchFramings } from './framings.js';
+import { benchGates } from './gates.js';
 import { benchIndex } from './index.js';
 import { run as benchPhotos } from './photos.js';
 
@@ -9,6 +10,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   photos: benchPhotos,
   index: benchIndex,
   framings: benchFramings,
+  gates: benchGates,
 };
 
 const [name, ...args] = process.argv.slice(2);

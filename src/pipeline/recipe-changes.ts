@@ -6,50 +6,72 @@ export interface Fresh {
   readonly options: Pick<BuildOptions, 'size' | 'neighbours' | 'operator' | 'lambda'>;
 }
 
-/** What a new version shares with the one in service, so that its figures must be alike. */
+/**
+ * What a new version shares with the one in service, so that its figures must be alike. Another network by another name was
+ * asked for. One that changed under its name was not, and is held to the old one's figures.
+ */
 export interface RecipeChanges {
   /** Generator, truncation, detector and its threshold. */
   readonly sameDetection: boolean;
   readonly sameEmbedder: boolean;
   /** Both of these, and the ceiling of near-duplicates. */
   readonly sameFaces: boolean;
-  /** Faces, and the share K/size of them that makes up a support set, and its ceiling. */
+  /** Faces, their number, and K: r and σ hang on each. */
   readonly sameSupport: boolean;
-  /** What was changed and what follows, undefined where nothing was. */
-  readonly sentence: string | undefined;
+  /** What was changed and what follows. */
+  readonly sentences: readonly string[];
 }
 
-/** Rounding of K to a whole number must not count as a change: K/size may differ by so much of itself. */
-const SAME_SHARE = 0.02;
+type Network = Manifest['inputs']['detector'];
+type Change = readonly [what: string, changed: boolean];
 
 export function changesSince(service: Manifest, { inputs, options }: Fresh): RecipeChanges {
   const old = service.inputs;
-  const share = service.parameters.neighbours / service.counts.accepted;
-  const shares = Math.abs(options.neighbours / options.size / share - 1);
-  const detection = [
-    ['generator', old.generator.cardSha256 !== inputs.generator.cardSha256],
+  const detection: Change[] = [
+    ['generator', old.generator.name !== inputs.generator.name],
     ['psi', old.psi !== inputs.psi],
-    ['detector', old.detector?.cardSha256 !== inputs.detector?.cardSha256],
+    ['detector', old.detector?.name !== inputs.detector?.name],
     ['minimum score', old.gates.minimumScore !== inputs.gates.minimumScore],
-  ] as const;
-  const embedder = [['embedder', old.embedder.cardSha256 !== inputs.embedder.cardSha256]] as const;
-  const duplicates = [
+  ];
+  const embedder: Change[] = [
+    ['embedder', old.embedder.name !== inputs.embedder.name],
+    // Cannot be compared, whatever the networks are called.
+    ['embedding length', old.embedder.dimension !== inputs.embedder.dimension],
+  ];
+  const duplicates: Change[] = [
     ['duplicate ceiling', old.gates.duplicateCeiling !== inputs.gates.duplicateCeiling],
-  ] as const;
-  const support = [['K as a share of the size', shares > SAME_SHARE]] as const;
-  const changed = [...detection, ...embedder, ...duplicates, ...support].flatMap(([name, is]) =>
-    is ? [name] : [],
-  );
-  const none = (list: readonly (readonly [string, boolean])[]) => list.every(([, is]) => !is);
-  const sameDetection = none(detection);
-  const sameEmbedder = none(embedder);
+  ];
+  const support: Change[] = [
+    ['size', service.counts.accepted !== options.size],
+    ['K', service.parameters.neighbours !== options.neighbours],
+  ];
+  const [sameDetection, sameEmbedder] = [none(detection), none(embedder)];
   const sameFaces = sameDetection && sameEmbedder && none(duplicates);
+  const asked = namesOf([...detection, ...embedder, ...duplicates, ...support]);
+  const silent = namesOf([
+    ['generator', isOther(old.generator, inputs.generator)],
+    ['detector', isOther(old.detector, inputs.detector)],
+    ['embedder', isOther(old.embedder, inputs.embedder)],
+  ]);
+  const since = `since version ${service.version}`;
   return {
-    ...{ sameDetection, sameEmbedder, sameFaces },
-    sameSupport: sameFaces && none(support),
-    sentence:
-      changed.length === 0
-        ? undefined
-        : `changed since version ${service.version}: ${changed.join(', ')}; figures that hang on it are ${sameEmbedder ? 'recorded, not held against it' : 'not comparable'}`,
+    ...{ sameDetection, sameEmbedder, sameFaces, sameSupport: sameFaces && none(support) },
+    sentences: [
+      ...(asked.length > 0
+        ? [
+            `changed ${since}: ${asked.join(', ')}; figures that hang on it are ${sameEmbedder ? 'recorded, not held against it' : 'not comparable'}`,
+          ]
+        : []),
+      ...(silent.length > 0
+        ? [`changed ${since} under the same name: ${silent.join(', ')}; held to its figures all the same`]
+        : []),
+    ],
   };
 }
+
+const none = (changes: readonly Change[]): boolean => changes.every(([, changed]) => !changed);
+const namesOf = (changes: readonly Change[]): string[] =>
+  changes.flatMap(([what, changed]) => (changed ? [what] : []));
+
+const isOther = (old: Network, now: Network): boolean =>
+  old?.name === now?.name && old?.cardSha256 !== now?.cardSha256;

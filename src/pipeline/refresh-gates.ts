@@ -7,14 +7,8 @@ import { alignScores, operatorOfId } from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 import type { BuildOptions } from './build-options.js';
 import type { CandidateMaker, Networks } from './candidate-maker.js';
-import {
-  chance,
-  chanceOfShares,
-  changeOfRadius,
-  cloudOf,
-  shiftOfCentre,
-  shiftOfDiscrepancies,
-} from './drift.js';
+import { changeOfRadius, cloudOf, shiftOfCentre, shiftOfDiscrepancies } from './drift.js';
+import { driftLimits, leastAccuracy, leastYield, mostDuplicates, sharesOf } from './gate-limits.js';
 import type { GateResult } from './index-bank.js';
 import type { LabelledPairs } from './labelled-pairs.js';
 import { compareAccuracy } from './pair-accuracy.js';
@@ -46,17 +40,6 @@ export interface AgainstService {
   readonly warnings: readonly string[];
 }
 
-/** Limits, as docs/refresh-gates.md derives them: what is let through beside chance, and multiples of chance. */
-const LIMITS = Object.freeze({
-  yield: 0.9,
-  duplicates: { factor: 1.5, more: 0.02 },
-  r: { more: 0.02, chance: 3.5 },
-  sigma: { more: 0.01, chance: 1.8 },
-  centre: { more: 0.05, chance: 2.5 },
-  radius: { more: 0.02, chance: 0.75 },
-  accuracy: 0.002,
-});
-
 /**
  * The gates of a refresh against the version in service: detection yield, near-duplicates, place and width of the candidates'
  * cloud, r and σ on fixed probes, and accuracy on labelled pairs. A bank without a version in service has none. A damaged one
@@ -71,7 +54,7 @@ export async function gatesAgainstService(request: RefreshGatesRequest): Promise
   if ('damaged' in service)
     return { gates: [], warnings: [`the version in service cannot be compared with: ${service.damaged}`] };
   const changes = changesSince(service.manifest, fresh);
-  const warnings = changes.sentence === undefined ? [] : [changes.sentence];
+  const warnings = [...changes.sentences];
   const gates: GateResult[] = [];
   const add = (held: boolean, gate: string, passed: boolean, value: number, limit: number) =>
     gates.push(
@@ -88,16 +71,16 @@ export async function gatesAgainstService(request: RefreshGatesRequest): Promise
   atLeast(changes.sameDetection, 'yieldOfService', after.yield, leastYield(before, after));
   if (changes.sameEmbedder) {
     atMost(changes.sameFaces, 'nearDuplicates', after.duplicates, mostDuplicates(before, after));
-    const drift = await driftOf(request, service, fresh);
-    atMost(changes.sameFaces, 'shiftOfCentre', drift.centre, limitOf('centre', drift.chance));
-    atMost(changes.sameFaces, 'changeOfRadius', drift.radius, limitOf('radius', drift.chance));
-    atMost(changes.sameSupport, 'shiftOfR', drift.r, limitOf('r', drift.chance));
-    atMost(changes.sameSupport, 'changeOfSigma', drift.sigma, limitOf('sigma', drift.chance));
+    const { drift, limits } = await driftOf(request, service, fresh);
+    atMost(changes.sameFaces, 'shiftOfCentre', drift.centre, limits.centre);
+    atMost(changes.sameFaces, 'changeOfRadius', drift.radius, limits.radius);
+    atMost(changes.sameSupport, 'shiftOfR', drift.r, limits.r);
+    atMost(changes.sameSupport, 'changeOfSigma', drift.sigma, limits.sigma);
     const accuracy = await accuracyOf(request, service);
     if (accuracy) {
       const { before: old, after: now, noise, unreadable } = accuracy;
       // A wanted change of recipe is held to it all the more.
-      atLeast(true, 'accuracy', now, old - noise - LIMITS.accuracy);
+      atLeast(true, 'accuracy', now, leastAccuracy(old, noise));
       if (unreadable > 0)
         warnings.push(`${unreadable} labelled pairs were left out: a photo shows no face that could be read`);
     }
@@ -120,41 +103,6 @@ async function openService(
   }
 }
 
-interface Shares {
-  readonly generated: number;
-  readonly detected: number;
-  /** Detected of generated. */
-  readonly yield: number;
-  /** Near-duplicates of detected. */
-  readonly duplicates: number;
-}
-
-function sharesOf({ generated, rejected }: Pick<Manifest['counts'], 'generated' | 'rejected'>): Shares {
-  const { undetected = 0, nearDuplicate = 0 } = rejected;
-  const detected = generated - undetected;
-  return {
-    generated,
-    detected,
-    yield: detected / generated,
-    duplicates: nearDuplicate / Math.max(1, detected),
-  };
-}
-
-function leastYield(before: Shares, after: Shares): number {
-  const share = (before.detected + after.detected) / (before.generated + after.generated);
-  return LIMITS.yield * before.yield - chanceOfShares(share, before.generated, after.generated);
-}
-
-function mostDuplicates(before: Shares, after: Shares): number {
-  const { factor, more } = LIMITS.duplicates;
-  // Among more faces each has more chances to meet its like.
-  const usual = Math.min(1, before.duplicates * Math.max(1, after.detected / Math.max(1, before.detected)));
-  return factor * usual + more + chanceOfShares(usual, before.detected, after.detected);
-}
-
-const limitOf = (figure: 'r' | 'sigma' | 'centre' | 'radius', byChance: number): number =>
-  LIMITS[figure].more + LIMITS[figure].chance * byChance;
-
 async function driftOf(
   request: RefreshGatesRequest,
   service: Bank,
@@ -163,20 +111,17 @@ async function driftOf(
   const { pool, store, bank, signal } = request;
   const probes = await probeSet({ pool, store, bank, maker, inputs, signal });
   const [old, now] = [vectorsOf(service.candidates), vectorsOf(candidates)];
-  const before = await estimate(
-    request,
-    old,
-    probes,
-    service.manifest.parameters.neighbours,
-    service.manifest.inputs,
-  );
+  const { parameters, inputs: oldInputs } = service.manifest;
+  const before = await estimate(request, old, probes, parameters.neighbours, oldInputs);
   const after = await estimate(request, now, probes, options.neighbours, inputs);
   const [cloud, fresh] = [cloudOf(old), cloudOf(now)];
   return {
-    ...shiftOfDiscrepancies(before, after),
-    centre: shiftOfCentre(cloud, fresh),
-    radius: changeOfRadius(cloud, fresh),
-    chance: chance(old.rows, now.rows),
+    drift: {
+      ...shiftOfDiscrepancies(before, after),
+      centre: shiftOfCentre(cloud, fresh),
+      radius: changeOfRadius(cloud, fresh),
+    },
+    limits: driftLimits(cloud, now.rows),
   };
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { InferencePool } from '../../../src/onnx/index.js';
 import { withoutNearDuplicates } from '../../../src/pipeline/near-duplicates.js';
+import { uniform } from '../../support/random-vectors.js';
 
 const pool = new InferencePool({ threads: 2 });
 afterAll(() => pool.close());
@@ -30,16 +31,6 @@ function greedy(rows: Float32Array, d: number, ceiling: number): number[] {
   return kept;
 }
 
-function mulberry(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 describe('withoutNearDuplicates', () => {
   it('keeps what a plain greedy pass keeps, across block borders', async () => {
     await fc.assert(
@@ -48,7 +39,7 @@ describe('withoutNearDuplicates', () => {
         fc.integer({ min: 1, max: 700 }),
         fc.double({ min: 0.2, max: 0.95, noNaN: true }),
         async (seed, m, ceiling) => {
-          const rows = unitRows(m, 4, mulberry(seed));
+          const rows = unitRows(m, 4, uniform(seed));
           const kept = await withoutNearDuplicates(pool, rows, 4, ceiling);
           expect([...kept]).toEqual(greedy(rows, 4, ceiling));
         },
