@@ -1,8 +1,9 @@
 import type { Job, JobState } from 'bullmq';
+import { isBankName } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import { type Progress, RateMeter } from '../pipeline/index.js';
 import { Cancellations } from './cancellation.js';
-import type { FlowPayload } from './payloads.js';
+import { checkPayload, type FlowPayload } from './payloads.js';
 import { claimTurn, type FlowOutcome, GENERATE, type Queues } from './queues.js';
 
 type FlowJob = Job<FlowPayload, FlowOutcome>;
@@ -51,7 +52,7 @@ export async function viewOf(queues: Queues, job: FlowJob): Promise<FlowView> {
     new Cancellations(queues).isSet(job.id as string),
   ]);
   const { processed = 0, unprocessed = 0, ignored = 0 } = counts;
-  const { state: kept, bank, partsOnly } = job.data;
+  const { state: kept, bank, partsOnly } = readable(job.data);
   const chunkSize = kept?.plan?.options.chunkSize ?? 0;
   const reason = job.failedReason || undefined;
   const status = statusOf(state, reason, cancelled);
@@ -70,6 +71,16 @@ export async function viewOf(queues: Queues, job: FlowJob): Promise<FlowView> {
     ...(job.returnvalue?.version ? { version: job.returnvalue.version } : {}),
     ...(reason && status !== 'done' ? { reason } : {}),
   };
+}
+
+/** A payload that no worker could read is shown all the same, with what is safe to show of it. */
+function readable(data: unknown): Partial<FlowPayload> & { bank: string } {
+  try {
+    return checkPayload('flow', data);
+  } catch {
+    const { bank } = (data ?? {}) as { bank?: unknown };
+    return { bank: typeof bank === 'string' && isBankName(bank) ? bank : '?' };
+  }
 }
 
 function statusOf(state: JobState | 'unknown', reason: string | undefined, cancelled: boolean): FlowStatus {
@@ -155,12 +166,13 @@ export async function* watchFlow(
  * Tries a failed flow again, with as many tries as a new one; what is in the store is not made again. Not while another of
  * its bank waits or runs: one refresh of a bank runs at a time.
  *
- * @throws FoilbankError FB_JOB_NOT_FOUND, FB_JOB_STATE
+ * @throws FoilbankError FB_JOB_NOT_FOUND, FB_JOB_STATE, and for a payload that would only be refused again those of `checkPayload`
  */
 export async function retryFlow(queues: Queues, id: string): Promise<void> {
   const job = await findFlow(queues, id);
   const state = await job.getState();
   if (state !== 'failed') throw new FoilbankError('FB_JOB_STATE', { id, state, wanted: 'failed' });
+  checkPayload('flow', job.data);
   const other = await claimTurn(queues, job);
   if (other)
     throw new FoilbankError('FB_JOB_STATE', {
