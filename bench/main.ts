@@ -3,6 +3,7 @@ import { run as benchFramings } from './framings.js';
 import { benchGates } from './gates.js';
 import { benchIndex } from './index.js';
 import { run as benchPhotos } from './photos.js';
+import { benchQueue } from './queue.js';
 
 /** `npm run bench -- NAME [options]`: one benchmark with its options; without a name all of them. */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
@@ -10,6 +11,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   photos: benchPhotos,
   index: benchIndex,
   framings: benchFramings,
+  queue: benchQueue,
   gates: benchGates,
 };
 

@@ -20,6 +20,7 @@ export { runWorkerProcess, unreadyServices } from './run-worker.js';
 export { listSchedules, removeSchedule, type Schedule, setSchedule } from './schedules.js';
 export { type JobServices, Makers } from './services.js';
 export { tendSchedule } from './tend-schedule.js';
+export { JobWorkers } from './worker.js';
 export {
   resolveRefreshSchedule,
   resolveWorkerSettings,

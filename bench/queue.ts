@@ -1,0 +1,247 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { FileStore } from '../src/bank/index.js';
+import { packageRoot, resolveConfig } from '../src/config.js';
+import {
+  enqueueFlow,
+  JobMetrics,
+  JobWorkers,
+  Makers,
+  openQueues,
+  type Queues,
+  resolveRedis,
+  runLocally,
+  showFlow,
+} from '../src/jobs/index.js';
+import { createLog } from '../src/log.js';
+import { InferencePool } from '../src/onnx/index.js';
+
+const OPTIONS = {
+  chunks: { type: 'string', default: '200' },
+  chunkSize: { type: 'string', default: '64' },
+  rounds: { type: 'string', default: '2' },
+} as const;
+
+/**
+ * What queues cost, with a redis-server of its own: chunks through Redis by the same in one process (aim: at most 1.05) and
+ * the memory that they leave; two workers of one thread by one (aim: at least 1.8); and handing out 10,000 chunks (aim: at most
+ * 10 s) and looking at them (aim: under 50 ms).
+ */
+export async function benchQueue(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const [chunks, chunkSize, rounds] = [
+    Number(values.chunks),
+    Number(values.chunkSize),
+    Number(values.rounds),
+  ];
+  const folder = await mkdtemp(join(tmpdir(), 'foilbank-bench-'));
+  const redis = await startRedis(folder);
+  try {
+    await benchHandOut(redis.url, folder);
+    await benchWorkers(redis.url, folder, Math.ceil(chunks / 4), chunkSize, rounds);
+    await benchOverhead(redis.url, folder, chunks, chunkSize, rounds);
+  } finally {
+    redis.kill();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function startRedis(folder: string): Promise<{ url: string; kill(): void }> {
+  const port = await new Promise<number>((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+  const settings = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
+  const server = spawn(
+    'redis-server',
+    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, ...settings],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.stdout.on('data', (text: Buffer) => text.includes('Ready to accept') && resolve());
+  });
+  return { url: `redis://127.0.0.1:${port}`, kill: () => void server.kill('SIGKILL') };
+}
+
+async function withQueues<T>(
+  url: string,
+  use: (queues: Queues) => Promise<T>,
+  prefix = '{bench}',
+): Promise<T> {
+  const settings = resolveRedis({ REDIS_URL: url, FOILBANK_REDIS_PREFIX: prefix });
+  if (!settings) throw new TypeError('no Redis');
+  const queues = await openQueues(settings);
+  return use(queues).finally(() => queues.close());
+}
+
+async function untilDone(queues: Queues, id: string): Promise<void> {
+  for (;;) {
+    const { status, reason } = await showFlow(queues, id);
+    if (status === 'done') return;
+    if (status === 'failed') throw new Error(reason);
+    await sleep(50);
+  }
+}
+
+/** Seeds alone: as many chunks as were asked for, whatever passes the gates. */
+const partsOf = (bank: string, chunks: number, chunkSize: number) => ({
+  ...{ bank, networks: {}, partsOnly: true },
+  options: { size: chunks * chunkSize, chunkSize },
+});
+
+async function benchOverhead(
+  url: string,
+  folder: string,
+  chunks: number,
+  chunkSize: number,
+  rounds: number,
+): Promise<void> {
+  const { cards, cache, threads } = resolveConfig();
+  const folders = { cards, cache };
+  const pool = new InferencePool({ threads });
+  const log = createLog({ FOILBANK_LOG_LEVEL: 'error' });
+  const store = new FileStore(join(folder, 'overhead'));
+  const services = { pool, store, folders, makers: new Makers(pool, folders) };
+  await runLocally(services, partsOf('warm', 4, chunkSize));
+  const ratios: number[] = [];
+  const slopes: number[] = [];
+  await withQueues(url, async (queues) => {
+    for (let round = 0; round < rounds; round++) {
+      const inProcess = await seconds(() =>
+        runLocally(services, partsOf(`here-${round}`, chunks, chunkSize)),
+      );
+      const workers = new JobWorkers({ services, queues, log, metrics: new JobMetrics(store) });
+      const memory: { at: number; bytes: number }[] = [];
+      const sampling = setInterval(
+        () => memory.push({ at: performance.now(), bytes: process.memoryUsage().rss }),
+        200,
+      );
+      const queued = await seconds(async () =>
+        untilDone(queues, (await enqueueFlow(queues, partsOf(`queue-${round}`, chunks, chunkSize))).id),
+      );
+      clearInterval(sampling);
+      await workers.close(5000);
+      ratios.push(queued / inProcess);
+      // The first third warms up.
+      slopes.push(slopeOf(memory.slice(Math.floor(memory.length / 3))) * queued);
+      console.log(
+        `  ${chunks} chunks of ${chunkSize} through Redis / in process   ${(queued / inProcess).toFixed(3)}   (${queued.toFixed(1)} s / ${inProcess.toFixed(1)} s); memory ${(slopes.at(-1)! / 1e6).toFixed(1)} MB more over the run`,
+      );
+    }
+  });
+  await pool.close();
+  console.log(`  median ratio ${medianOf(ratios).toFixed(3)} (aim: at most 1.05)`);
+}
+
+/** Real worker processes of one thread each, one and then two of them, on the same chunks. */
+async function benchWorkers(
+  url: string,
+  folder: string,
+  chunks: number,
+  chunkSize: number,
+  rounds: number,
+): Promise<void> {
+  const location = join(folder, 'workers');
+  const env = { ...process.env, REDIS_URL: url, FOILBANK_STORE: location, FOILBANK_THREADS: '1' };
+  const settings = {
+    FOILBANK_MONITOR_PORT: '0',
+    FOILBANK_REDIS_PREFIX: '{bench}',
+    FOILBANK_LOG_LEVEL: 'error',
+  };
+  const start = (name: string) =>
+    spawn(process.execPath, [join(packageRoot(), 'dist', 'workers', `${name}.js`)], {
+      env: { ...env, ...settings },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+  const running = [start('publish'), start('generate')];
+  try {
+    await withQueues(url, async (queues) => {
+      const timed = async (bank: string) =>
+        seconds(async () =>
+          untilDone(queues, (await enqueueFlow(queues, partsOf(bank, chunks, chunkSize))).id),
+        );
+      const ratios: number[] = [];
+      await timed('one-warm');
+      const alone: number[] = [];
+      for (let round = 0; round < rounds; round++) alone.push(await timed(`one-${round}`));
+      running.push(start('generate'));
+      await timed('two-warm');
+      for (let round = 0; round < rounds; round++) {
+        const both = await timed(`two-${round}`);
+        ratios.push(alone[round]! / both);
+        console.log(
+          `  two workers of one thread / one   ${ratios.at(-1)!.toFixed(2)}   (${alone[round]!.toFixed(1)} s / ${both.toFixed(1)} s)`,
+        );
+      }
+      console.log(`  median ${medianOf(ratios).toFixed(2)} (aim: at least 1.8)`);
+    });
+  } finally {
+    for (const child of running) child.kill('SIGKILL');
+  }
+}
+
+async function benchHandOut(url: string, folder: string): Promise<void> {
+  const { cards, cache } = resolveConfig();
+  const folders = { cards, cache };
+  const pool = new InferencePool({ threads: 1 });
+  const store = new FileStore(join(folder, 'many'));
+  const services = { pool, store, folders, makers: new Makers(pool, folders) };
+  await runLocally(services, partsOf('warm', 1, 1));
+  const log = createLog({ FOILBANK_LOG_LEVEL: 'error' });
+  await withQueues(
+    url,
+    async (queues) => {
+      const workers = new JobWorkers({
+        services,
+        queues,
+        log,
+        metrics: new JobMetrics(store),
+        serve: ['publish'],
+      });
+      let id = '';
+      const handedOut = await seconds(async () => {
+        id = (await enqueueFlow(queues, partsOf('many', 10_000, 100))).id;
+        while ((await showFlow(queues, id)).status !== 'generating') await sleep(20);
+      });
+      const looks: number[] = [];
+      for (let look = 0; look < 100; look++) looks.push(1000 * (await seconds(() => showFlow(queues, id))));
+      const { chunks } = await showFlow(queues, id);
+      looks.sort((a, b) => a - b);
+      console.log(
+        `  ${chunks.total} chunks handed out in ${handedOut.toFixed(1)} s (aim: at most 10); a look at them ${medianOf(looks).toFixed(1)} ms, the longest of 100 ${looks.at(-1)!.toFixed(1)} ms (aim: under 50)`,
+      );
+      await workers.close(1000);
+      // Nobody shall make these chunks.
+    },
+    '{many}',
+  );
+  await pool.close();
+}
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return (performance.now() - started) / 1000;
+}
+
+const medianOf = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** Least squares: bytes a second. */
+function slopeOf(samples: readonly { at: number; bytes: number }[]): number {
+  const mean = (of: (s: (typeof samples)[number]) => number) =>
+    samples.reduce((sum, s) => sum + of(s), 0) / samples.length;
+  const [at, bytes] = [mean((s) => s.at), mean((s) => s.bytes)];
+  const above = samples.reduce((sum, s) => sum + (s.at - at) * (s.bytes - bytes), 0);
+  return (1000 * above) / samples.reduce((sum, s) => sum + (s.at - at) ** 2, 0);
+}
