@@ -4,7 +4,8 @@ A mapping network fitted to doubtful choices answers some of them with an averag
 tells w least. Of all maps that give one Gaussian the mean and covariance of another, the optimal transport between them moves
 points least (Peyré & Cuturi, Computational Optimal Transport, arXiv 1803.00567, remark 2.31): w -> mean + A (w - own mean) with
 A = C^-½ (C^½ wanted C^½)^½ C^-½. Every use of w in the synthesis network begins with an affine layer, so the map goes into those
-layers: neither the layout nor the cost of the generator changes, and truncation commutes with it.
+layers: neither the layout nor the cost of the generator changes, and truncation commutes with it. The same place takes a gain for
+each resolution (`spread`).
 """
 from __future__ import annotations
 
@@ -39,6 +40,17 @@ def fold(synthesis: nn.Module, matrix: torch.Tensor, shift: torch.Tensor) -> Non
             weight = layer.weight.double()
             layer.bias.copy_(layer.bias.double() + (weight @ shift) * (layer.weight_gain / layer.bias_gain))
             layer.weight.copy_(weight @ matrix)
+
+
+def spread(generator: Generator, gains: dict[int, float]) -> None:
+    """Lets the blocks of the resolutions that `gains` names see w at gain times its distance from w_avg: a psi for each resolution.
+
+    Coarse blocks turn much of w into pose, framing and light, which cost detections when exaggerated and tell nobody apart; the finer
+    ones draw the features that do. psi 0 still gives the mean face.
+    """
+    centre = generator.mapping.w_avg.double()
+    for resolution, gain in gains.items():
+        fold(getattr(generator.synthesis, f"b{resolution}"), gain * torch.eye(len(centre), dtype=torch.float64), (1 - gain) * centre)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from support import Z_DIM, generator, needs_onnxruntime, run_onnx
-import onnx_file
+from foilgan import onnx_file
 from export import ffhq_align, golden_latent, parse_align, write_model
 from foilgan.checkpoint import Unusable
 from foilgan.inference import InferenceGenerator, WeightTooLarge

@@ -1,8 +1,10 @@
 """Just enough of a protobuf reader to look into an ONNX file (onnx.proto3) without the onnx package."""
 from collections import namedtuple
 
+import numpy as np
+
 Node = namedtuple('Node', 'op inputs outputs')
-Tensor = namedtuple('Tensor', 'name dims type')
+Tensor = namedtuple('Tensor', 'name dims type raw')
 Graph = namedtuple('Graph', 'opsets nodes constants inputs outputs')
 
 
@@ -34,7 +36,7 @@ def _text(value):
 
 
 def _tensor(data):
-    dims, name, kind = [], '', 0
+    dims, name, kind, raw = [], '', 0, b''
     for field, value in fields(data):
         if field == 1:
             if isinstance(value, int):
@@ -48,7 +50,14 @@ def _tensor(data):
             kind = value
         elif field == 8:
             name = _text(value)
-    return Tensor(name, tuple(dims), kind)
+        elif field == 9:
+            raw = value
+    return Tensor(name, tuple(dims), kind, raw)
+
+
+def array(tensor):
+    """A float tensor's values as float32."""
+    return np.frombuffer(tensor.raw, {1: '<f4', 10: '<f2'}[tensor.type]).reshape(tensor.dims).astype(np.float32)
 
 
 def _name(data):
