@@ -41,10 +41,11 @@ def trained(options: argparse.Namespace) -> tuple[Generator, dict]:
     """The generator, and what its card's notes say of data, training and gains."""
     if options.earlier:
         card = json.loads(options.earlier.read_text())
-        return from_onnx(options.earlier.parent / card["file"]), {name: card["notes"][name] for name in ("data", "training", "gains") if name in card["notes"]}
+        kept = ("data", "training", "history", "latents", "gains")
+        return from_onnx(options.earlier.parent / card["file"]), {name: card["notes"][name] for name in kept if name in card["notes"]}
     state = torch.load(options.run / "generator.pt")
     data = "samples of Foilbank's face sampler, which recombines 1,078 portraits (training/README.md); no photo of a real person"
-    return build_generator(state["G_ema"], conv_clamp=0), {"data": data, "training": training(state)}
+    return build_generator(state["G_ema"], conv_clamp=0), {"data": data, "training": training(state), "history": state["history"], "latents": state["latents"]}
 
 
 def main() -> None:

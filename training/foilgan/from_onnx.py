@@ -23,7 +23,8 @@ def _undense(layer: FullyConnected, weight: torch.Tensor, bias: torch.Tensor, ga
 
 @torch.no_grad()
 def from_onnx(path: Path) -> Generator:
-    """The generator in an ONNX file of `export.write_model` without label and clamp. Raises `Unusable` for any other file."""
+    """The generator in an ONNX file of `export.write_model` without label and clamp, trained: of tensors
+    that are equal, as in a new network, the file holds but one. Raises `Unusable` for any other file."""
     try:
         values = {name: torch.from_numpy(onnx_file.array(tensor)) for name, tensor in onnx_file.read(Path(path)).constants.items() if name.endswith('.value')}
         layers = sum(name.startswith('mapping.') for name in values) // 2
