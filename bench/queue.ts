@@ -25,6 +25,8 @@ const OPTIONS = {
   chunks: { type: 'string', default: '200' },
   chunkSize: { type: 'string', default: '64' },
   rounds: { type: 'string', default: '2' },
+  /** `handOut`, `workers` or `overhead`. */
+  only: { type: 'string' },
 } as const;
 
 /**
@@ -42,9 +44,11 @@ export async function benchQueue(args: readonly string[]): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'foilbank-bench-'));
   const redis = await startRedis(folder);
   try {
-    await benchHandOut(redis.url, folder);
-    await benchWorkers(redis.url, folder, Math.ceil(chunks / 4), chunkSize, rounds);
-    await benchOverhead(redis.url, folder, chunks, chunkSize, rounds);
+    const { only } = values;
+    const wanted = (part: string) => only === undefined || only === part;
+    if (wanted('handOut')) await benchHandOut(redis.url, folder);
+    if (wanted('workers')) await benchWorkers(redis.url, folder, Math.ceil(chunks / 4), chunkSize, rounds);
+    if (wanted('overhead')) await benchOverhead(redis.url, folder, chunks, chunkSize, rounds);
   } finally {
     redis.kill();
     await rm(folder, { recursive: true, force: true });

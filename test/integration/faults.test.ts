@@ -58,6 +58,21 @@ const mountable = ((): boolean => {
   return mounts;
 })();
 
+/** Waits until some of the chunks are made and a little longer; a refresh that is over cannot be disturbed. */
+async function somewhere(lane: FaultLane, id: string, random: () => number): Promise<string> {
+  const [chunks, more] = [between(random, 0, 5), between(random, 0, 100)];
+  for (;;) {
+    const { chunks: made, status } = await lane.view(id);
+    expect(status).not.toBe('done');
+    if (made.done >= chunks || status === 'assembling') break;
+    await sleep(5);
+  }
+  await sleep(more);
+  const { status } = await lane.view(id);
+  expect(status).not.toBe('done');
+  return `${chunks} chunks and ${more} ms on, while it was ${status}`;
+}
+
 async function untilActive(lane: FaultLane): Promise<void> {
   while ((await lane.ask(() => lane.queues.generate.getActiveCount())) === 0) await sleep(5);
 }
@@ -76,37 +91,37 @@ const at =
     return { point: `${nth}. of ${fits}` };
   };
 
-const midChunk: Harm = async (lane, _id, { random }) => {
+const midChunk: Harm = async (lane, id, { random }) => {
   await untilActive(lane);
   const wait = between(random, 0, 150);
   await sleep(wait);
   const victim = between(random, 0, 2);
+  expect((await lane.view(id)).status).not.toBe('done');
   await lane.workers[victim]?.kill();
   return { point: `worker ${victim}, ${wait} ms after a chunk began` };
 };
 
-const allWorkers: Harm = async (lane, _id, { random }) => {
-  const wait = between(random, 0, 900);
-  await sleep(wait);
+const allWorkers: Harm = async (lane, id, { random }) => {
+  const point = await somewhere(lane, id, random);
   await Promise.all(lane.workers.map((w) => w.kill()));
   await lane.fillWorkers();
-  return { point: `both workers after ${wait} ms` };
+  return { point: `both workers, ${point}` };
 };
 
 const redisGone =
   (withWorker: boolean): Harm =>
-  async (lane, _id, { random }) => {
-    const [wait, away] = [between(random, 0, 900), between(random, 50, 1500)];
-    await sleep(wait);
+  async (lane, id, { random }) => {
+    const away = between(random, 50, 1500);
+    const point = await somewhere(lane, id, random);
     await Promise.all([lane.redis.kill('SIGKILL'), ...(withWorker ? [lane.workers[0]?.kill()] : [])]);
     await sleep(away);
     await lane.redis.restart();
-    return { point: `after ${wait} ms, back after ${away} ms` };
+    return { point: `${point}; back after ${away} ms` };
   };
 
-const folderAway: Harm = async (lane, _id, { random }, reader) => {
-  const [wait, away] = [between(random, 0, 700), between(random, 200, 1500)];
-  await sleep(wait);
+const folderAway: Harm = async (lane, id, { random }, reader) => {
+  const away = between(random, 200, 1500);
+  const point = await somewhere(lane, id, random);
   const folder = lane.store.location;
   reader.storeAway = true;
   await rename(folder, `${folder}.away`);
@@ -117,21 +132,21 @@ const folderAway: Harm = async (lane, _id, { random }, reader) => {
   await rename(`${folder}.away`, folder);
   await sleep(50);
   reader.storeAway = false;
-  return { point: `after ${wait} ms, back after ${away} ms` };
+  return { point: `${point}; back after ${away} ms` };
 };
 
-const clockMoved: Harm = async (lane, _id, { random }) => {
-  const [wait, minutes] = [between(random, 0, 600), between(random, -4000, 4000)];
-  await sleep(wait);
+const clockMoved: Harm = async (lane, id, { random }) => {
+  const minutes = between(random, -4000, 4000);
+  const point = await somewhere(lane, id, random);
   await Promise.all(lane.workers.map((w) => w.tell({ clock: minutes * 60_000 })));
   return {
-    point: `workers' clocks moved by ${minutes} min after ${wait} ms`,
+    point: `workers' clocks moved by ${minutes} min, ${point}`,
     after: async () => void (await Promise.all(lane.workers.map((w) => w.tell({ clock: 0 })))),
   };
 };
 
 /** The refresh is begun on a disk that has room for a part of what it writes; more is given once that was told. */
-const diskFull: Harm = async (lane, id, _round) => {
+const diskFull: Harm = async (lane, id) => {
   const from = lane.workers.map((w) => w.log.length);
   const told = () => lane.workers.flatMap((w, i) => w.log.slice(from[i]));
   const full = () => told().some(({ reason }) => reason?.startsWith('FB_STORE_FULL'));
@@ -160,9 +175,9 @@ const atRequest: Harm = async (lane, _id, { random }) => {
   await lane.fillWorkers();
   return { point: `both workers at writing request ${nth}: ${line}` };
 };
-const bucketAway: Harm = async (_lane, _id, { random }, reader) => {
-  const [wait, away] = [between(random, 0, 900), between(random, 500, 2500)];
-  await sleep(wait);
+const bucketAway: Harm = async (lane, id, { random }, reader) => {
+  const away = between(random, 500, 2500);
+  const point = await somewhere(lane, id, random);
   reader.storeAway = true;
   const how = random() < 0.5 ? ('drop' as const) : { refuse: 503 };
   s3.disturb = () => how;
@@ -170,7 +185,7 @@ const bucketAway: Harm = async (_lane, _id, { random }, reader) => {
   s3.disturb = () => undefined;
   await sleep(300);
   reader.storeAway = false;
-  return { point: `${how === 'drop' ? 'no connection' : '503'} after ${wait} ms, for ${away} ms` };
+  return { point: `${how === 'drop' ? 'no connection' : '503'}, ${point}; for ${away} ms` };
 };
 
 const KINDS = {
