@@ -41,7 +41,7 @@ export function sabotages({ pool, networks, maker }: Honest): readonly Sabotage[
     other('colours of the embedder swapped', {
       embedder: { ...embedder, card: { ...embedder.card, input: colours } },
     }),
-    ...[0.5, 0.8, 0.9, 0.95, 1.15].map(psiTimes),
+    ...[0.01, 0.5, 0.8, 0.9, 0.95, 1.15].map(psiTimes),
     moved(2),
     moved(5),
     moved(10),
@@ -57,9 +57,12 @@ export function sabotages({ pool, networks, maker }: Honest): readonly Sabotage[
         ...rest,
       ),
     ),
-    wrapped('the detector finds every second face', async (seeds, ...rest) => {
+    wrapped('every second face is not found', async (seeds, ...rest) => {
       const { scores, embeddings } = await maker.make(seeds, ...rest);
-      return { embeddings, scores: Float32Array.from(scores, (score, i) => (seeds[i]! % 2 ? score : 0)) };
+      return {
+        scores,
+        embeddings: embeddings.map((embedding, i) => (seeds[i]! % 2 ? embedding : undefined)),
+      };
     }),
   ];
 }

@@ -56,37 +56,38 @@ export async function gatesAgainstService(request: RefreshGatesRequest): Promise
   const changes = changesSince(service.manifest, fresh);
   const warnings = [...changes.sentences];
   const gates: GateResult[] = [];
-  const add = (held: boolean, gate: string, passed: boolean, value: number, limit: number) =>
-    gates.push(
-      held && !accept
-        ? { gate, passed, value, limit }
-        : { gate: `recorded.${gate}`, passed: true, value, limit },
-    );
-  const atMost = (held: boolean, gate: string, value: number, limit: number) =>
-    add(held, gate, value <= limit, value, limit);
-  const atLeast = (held: boolean, gate: string, value: number, limit: number) =>
-    add(held, gate, value >= limit, value, limit);
+  const add = (held: boolean, gate: string, value: number, exact: number, passes: Comparison) => {
+    // As it is told, so it is held.
+    const limit = Number(exact.toPrecision(4));
+    if (held && !accept) gates.push({ gate, passed: passes(value, limit), value, limit });
+    else gates.push({ gate: `recorded.${gate}`, passed: true, value, limit });
+  };
 
   const [before, after] = [sharesOf(service.manifest.counts), sharesOf(fresh)];
-  atLeast(changes.sameDetection, 'yieldOfService', after.yield, leastYield(before, after));
+  add(changes.sameDetection, 'yieldOfService', after.yield, leastYield(before, after), atLeast);
   if (changes.sameEmbedder) {
-    atMost(changes.sameFaces, 'nearDuplicates', after.duplicates, mostDuplicates(before, after));
+    add(changes.sameFaces, 'nearDuplicates', after.duplicates, mostDuplicates(before, after), atMost);
     const { drift, limits } = await driftOf(request, service, fresh);
-    atMost(changes.sameFaces, 'shiftOfCentre', drift.centre, limits.centre);
-    atMost(changes.sameFaces, 'changeOfRadius', drift.radius, limits.radius);
-    atMost(changes.sameSupport, 'shiftOfR', drift.r, limits.r);
-    atMost(changes.sameSupport, 'changeOfSigma', drift.sigma, limits.sigma);
+    add(changes.sameFaces, 'shiftOfCentre', drift.centre, limits.centre, atMost);
+    add(changes.sameFaces, 'changeOfRadius', drift.radius, limits.radius, atMost);
+    add(changes.sameSupport, 'shiftOfR', drift.r, limits.r, atMost);
+    add(changes.sameSupport, 'changeOfSigma', drift.sigma, limits.sigma, atMost);
     const accuracy = await accuracyOf(request, service);
     if (accuracy) {
       const { before: old, after: now, noise, unreadable } = accuracy;
       // A wanted change of recipe is held to it all the more.
-      atLeast(true, 'accuracy', now, leastAccuracy(old, noise));
+      add(true, 'accuracy', now, leastAccuracy(old, noise), atLeast);
       if (unreadable > 0)
-        warnings.push(`${unreadable} labelled pairs were left out: a photo shows no face that could be read`);
+        warnings.push(`labelled pairs left out because no face could be read in a photo: ${unreadable}`);
     }
   }
   return { gates, warnings };
 }
+
+type Comparison = (value: number, limit: number) => boolean;
+// NaN passes neither.
+const atMost: Comparison = (value, limit) => value <= limit;
+const atLeast: Comparison = (value, limit) => value >= limit;
 
 async function openService(
   store: BankStore,
