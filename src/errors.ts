@@ -275,7 +275,7 @@ export const ERROR_CATALOGUE = define({
   FB_GATE_FAILED: {
     message: 'bank {bank} is not published: gate {gate} measured {value}, the limit is {limit}',
     remedy:
-      'The version in service stays. Raise the index parameters, take --engine exact, or look at what changed.',
+      'The version in service stays. Look at what changed (docs/refresh-gates.md says what each gate means); where it is wanted, refresh with --accept-shift. For an index, raise its parameters or take --engine exact.',
     status: 'FAILED_PRECONDITION',
   },
   FB_PAIRS_INVALID: {
