@@ -1,5 +1,5 @@
-import { type FlowView, type Queues, watchFlow } from '../jobs/index.js';
-import { printJson, say } from './context.js';
+import { type FlowStatus, type FlowView, GENERATE, PUBLISH, type Queues, watchFlow } from '../jobs/index.js';
+import { printJson, say, warn } from './context.js';
 import { progressView } from './progress.js';
 import { Reported } from './reported.js';
 
@@ -26,12 +26,29 @@ export async function followFlow(
         if (json) printJson({ event: 'status', ...now });
         else say(describe(now));
       }
+      if (now.status !== last?.status) await hint(queues, now.status, json);
       last = now;
     }
   } finally {
     view.stop();
   }
   if (last?.status === 'failed' || last?.status === 'cancelled') throw new Reported(1);
+}
+
+/** Whose turn it is. */
+const SERVED_BY: Partial<Record<FlowStatus, typeof GENERATE | typeof PUBLISH>> = {
+  waiting: PUBLISH,
+  cancelling: PUBLISH,
+  generating: GENERATE,
+};
+
+/** A flow that nobody works on would be watched for ever in silence. */
+async function hint(queues: Queues, status: FlowStatus, json: boolean): Promise<void> {
+  const queue = SERVED_BY[status];
+  if (!queue || (await queues.isServed(queue))) return;
+  const sentence = `nobody takes jobs of queue ${queue} now; \`foilbank worker\` does`;
+  if (json) printJson({ event: 'warning', sentence });
+  else warn(sentence);
 }
 
 const failedNote = ({ chunks }: FlowView): string => (chunks.failed > 0 ? `, ${chunks.failed} failed` : '');

@@ -1,5 +1,12 @@
 import { FoilbankError } from '../errors.js';
-import { type JobServices, Makers, openQueues, type Queues, resolveRedis } from '../jobs/index.js';
+import {
+  asRedisError,
+  type JobServices,
+  Makers,
+  openQueues,
+  type Queues,
+  resolveRedis,
+} from '../jobs/index.js';
 import { LabelledPairs } from '../pipeline/index.js';
 import { storeOf } from './bank-options.js';
 import { type CliContext, modelFolders, withPool } from './context.js';
@@ -11,6 +18,8 @@ export async function withQueues<T>(work: (queues: Queues) => Promise<T>): Promi
   const queues = await openQueues(redis);
   try {
     return await work(queues);
+  } catch (error) {
+    throw asRedisError(error, redis.where);
   } finally {
     await queues.close();
   }

@@ -46,10 +46,7 @@ async function work(context: CliContext, { queues: names, concurrency, port }: W
   const { config, signal } = context;
   const queues = await openCheckedQueues(process.env, log);
   try {
-    await runWorkerProcess({
-      ...{ config, queues, log, signal, settings, store: storeOf(context) },
-      onReady: (url) => log.info({ url }, 'ready'),
-    });
+    await runWorkerProcess({ config, queues, log, signal, settings, store: storeOf(context) });
   } finally {
     await queues.close();
   }

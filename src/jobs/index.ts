@@ -13,7 +13,7 @@ export {
 export { runLocally } from './local.js';
 export { JobMetrics } from './metrics.js';
 export { openMonitor } from './monitor.js';
-export { openCheckedQueues, openQueues } from './open-queues.js';
+export { asRedisError, openCheckedQueues, openQueues } from './open-queues.js';
 export type { FlowRequest } from './payloads.js';
 export { enqueueFlow, GENERATE, PUBLISH, Queues } from './queues.js';
 export { runWorkerProcess, unreadyServices } from './run-worker.js';

@@ -35,7 +35,7 @@ export async function openQueues(settings: RedisSettings): Promise<Queues> {
     if (error instanceof FoilbankError) throw error;
     throw translate(reason ?? error, where);
   }
-  return new Queues({ connection, prefix, connectWorker: () => connectForWorker(settings) });
+  return new Queues({ connection, prefix, connectWorker: (ended) => connectForWorker(settings, ended) });
 }
 
 /**
@@ -57,6 +57,13 @@ export async function openCheckedQueues(
 function isOlder(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+}
+
+/** @returns the coded form of what Redis, or a lost connection to it, made a call fail with; anything else as it is */
+export function asRedisError(error: unknown, where: string): unknown {
+  if (!(error instanceof Error) || error instanceof FoilbankError) return error;
+  const lost = error.name === 'MaxRetriesPerRequestError' || error.message === 'Connection is closed.';
+  return lost || error instanceof ReplyError ? translate(error, where) : error;
 }
 
 function translate(error: unknown, where: string): FoilbankError {

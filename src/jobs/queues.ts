@@ -17,8 +17,8 @@ export const PUBLISH = 'publish';
 export interface QueueSettings {
   /** For questions and new jobs: fails when Redis does not answer. */
   readonly connection: Connection;
-  /** A further connection for a worker, which waits until Redis answers again. */
-  readonly connectWorker: () => Connection;
+  /** A further connection for a worker, which waits until Redis answers again, or `ended` aborts. */
+  readonly connectWorker: (ended: AbortSignal) => Connection;
   /** Of every key. Braces keep both queues in one slot of a Redis Cluster. */
   readonly prefix: string;
 }
@@ -64,6 +64,12 @@ export class Queues {
   /** Writes a key and nothing else: a Redis that is full or read-only answers questions but takes no jobs. @throws what Redis says */
   async testWrite(): Promise<void> {
     await this.settings.connection.set(`${this.settings.prefix}:test`, '1', 'EX', 60);
+  }
+
+  /** Whether a worker takes jobs of this queue now. Where Redis does not tell, somebody is taken to. */
+  async isServed(queue: typeof GENERATE | typeof PUBLISH): Promise<boolean> {
+    const workers = await this[queue].getWorkersCount().catch(() => 1);
+    return workers > 0;
   }
 
   async close(): Promise<void> {

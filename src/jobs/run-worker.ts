@@ -19,8 +19,6 @@ export interface WorkerProcess {
   /** Ends the process's work. */
   readonly signal: AbortSignal;
   readonly settings: WorkerProcessSettings;
-  /** Told once jobs are taken. */
-  readonly onReady?: (monitorUrl: string) => void;
 }
 
 /**
@@ -30,10 +28,6 @@ export interface WorkerProcess {
  */
 export async function runWorkerProcess(process: WorkerProcess): Promise<void> {
   const { config, store, queues, log, signal, settings } = process;
-  const pool = new InferencePool({ threads: config.threads });
-  const folders = { cards: config.cards, cache: config.cache };
-  const pairs = config.pairs && new LabelledPairs(pool, config.pairs);
-  const services = { pool, store, folders, pairs, makers: new Makers(pool, folders) };
   const metrics = new JobMetrics(store, queues);
   const { serve, concurrency, lockSeconds, shutdownSeconds } = settings;
   let workers: JobWorkers | undefined;
@@ -45,11 +39,15 @@ export async function runWorkerProcess(process: WorkerProcess): Promise<void> {
       ...(await unreadyServices(queues, store)),
     ],
   });
+  const pool = new InferencePool({ threads: config.threads });
+  const folders = { cards: config.cards, cache: config.cache };
+  const pairs = config.pairs && new LabelledPairs(pool, config.pairs);
   try {
+    const services = { pool, store, folders, pairs, makers: new Makers(pool, folders) };
     const context = { services, queues, metrics, log, serve, concurrency, lockDuration: lockSeconds * 1000 };
     workers = new JobWorkers(context);
     log.info({ queues: serve, concurrency, threads: config.threads, store: store.location }, 'taking jobs');
-    process.onReady?.(monitor.url);
+    log.info({ url: monitor.url }, 'ready');
     await aborted(signal);
     log.info({ seconds: shutdownSeconds }, 'finishing');
     await workers.close(shutdownSeconds * 1000);

@@ -1,7 +1,8 @@
-import { type Job, WaitingError, Worker } from 'bullmq';
+import { type Job, WaitingChildrenError, WaitingError, Worker } from 'bullmq';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Cancellations } from './cancellation.js';
+import type { Connection } from './connection.js';
 import { allHandlers, type HandlerContext, handlersOf } from './handlers.js';
 import { asJobError, finalError } from './outcome.js';
 import { GENERATE, PUBLISH } from './queues.js';
@@ -22,7 +23,9 @@ const MAX_STALLED = 5;
 /** The workers of one process. */
 export class JobWorkers {
   readonly #workers: Worker[];
+  readonly #connections: Connection[] = [];
   readonly #handBack = new AbortController();
+  readonly #ended = new AbortController();
   readonly #cancellations: Cancellations;
 
   /** @throws TypeError when a queue lacks a handler or has one twice */
@@ -36,11 +39,13 @@ export class JobWorkers {
   #open(queue: string, handlers: ReturnType<typeof handlersOf>): Worker {
     const { queues, log, metrics, concurrency = 2, lockDuration = 30_000 } = this.settings;
     const { connectWorker, prefix } = queues.settings;
+    const connection = connectWorker(this.#ended.signal);
+    this.#connections.push(connection);
     const worker = new Worker(
       queue,
       (job, token, signal) => this.#turn(queue, handlers, job, token, signal),
       {
-        ...{ connection: connectWorker(), prefix, lockDuration },
+        ...{ connection, prefix, lockDuration },
         concurrency: queue === GENERATE ? concurrency : 1,
         stalledInterval: lockDuration,
         maxStalledCount: MAX_STALLED,
@@ -52,6 +57,11 @@ export class JobWorkers {
       log.warn({ queue, job }, 'a worker went silent; its job was taken back');
     });
     worker.on('failed', (job, error) => {
+      if (error.message.startsWith('FB_CANCELLED') && error.name === 'UnrecoverableError') {
+        metrics.jobs.inc({ queue, outcome: 'cancelled' });
+        log.info({ queue, job: job?.id }, 'cancelled');
+        return;
+      }
       const spent = job?.finishedOn !== undefined;
       metrics.jobs.inc({ queue, outcome: spent ? 'failed' : 'retried' });
       metrics.failures.inc({ queue, code: /^FB_[A-Z_]+/.exec(error.message)?.[0] ?? 'other' });
@@ -101,6 +111,8 @@ export class JobWorkers {
         this.settings.log.info({ queue, job: job.id }, 'handed back');
         throw new WaitingError();
       }
+      if (error instanceof WaitingChildrenError)
+        this.settings.metrics.jobs.inc({ queue, outcome: 'waiting' });
       throw asJobError(error);
     } finally {
       cancelled.stop();
@@ -118,18 +130,27 @@ export class JobWorkers {
   async close(deadline: number): Promise<void> {
     const closing = Promise.all(this.#workers.map((w) => w.close())).then(() => {});
     closing.catch(() => {});
-    if (await within(closing, deadline)) return;
-    this.#handBack.abort();
-    if (await within(closing, GRACE)) return;
-    this.settings.log.warn(
-      'Redis does not answer; jobs under way are taken back from this worker by the others',
-    );
-    await within(Promise.all(this.#workers.map((w) => w.close(true))), 1000);
+    if (!(await within(closing, deadline))) {
+      this.#handBack.abort();
+      if (!(await within(closing, GRACE)))
+        this.settings.log.warn(
+          'Redis does not answer; jobs under way are taken back from this worker by the others',
+        );
+    }
+    // BullMQ leaves the connection that it was given open, and waits for ever on one whose Redis is gone.
+    this.#ended.abort();
+    // One that tries to connect ends at its next try; told to end before that, it would settle nothing.
+    for (const connection of this.#connections)
+      if (connection.status !== 'reconnecting') connection.disconnect();
+    if (await within(closing, LAST_TRY)) return;
+    await within(Promise.all(this.#workers.map((w) => w.disconnect())), LAST_TRY);
   }
 }
 
 /** Milliseconds in which a handler ends at its next safe point and its job is back in the queue. */
 const GRACE = 4000;
+/** Milliseconds in which a connection tries again, is refused, and ends. */
+const LAST_TRY = 2500;
 
 /** @returns whether the promise settled within `milliseconds` */
 async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {

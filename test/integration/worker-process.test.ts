@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cancelFlow, enqueueFlow } from '../../src/jobs/index.js';
+import { blobs, type JobGround, type JobTurf, openJobGround } from '../support/jobs.js';
+import { hasRedis, needsRedis } from '../support/redis.js';
+import { WorkerProcess } from '../support/worker-process.js';
+
+const seconds = (since: number) => (Date.now() - since) / 1000;
+
+describe.skipIf(!hasRedis)(needsRedis('a worker process'), { timeout: 90_000 }, () => {
+  let ground: JobGround;
+  let turf: JobTurf;
+  let running: WorkerProcess[];
+  beforeEach(async () => {
+    ground = await openJobGround();
+    turf = await ground.open('process');
+    running = [];
+  });
+  afterEach(async () => {
+    for (const process of running) process.signal('SIGKILL');
+    await Promise.all(running.map((process) => process.gone));
+    await turf.close();
+    await ground.close();
+  });
+
+  function start(file: 'generate' | 'publish' | 'scheduler', env: Record<string, string> = {}) {
+    const process = new WorkerProcess(file, {
+      ...{ REDIS_URL: ground.redis.url, FOILBANK_REDIS_PREFIX: '{process}' },
+      ...{ FOILBANK_STORE: `${ground.folder}/process`, FOILBANK_CONCURRENCY: '1', ...env },
+    });
+    running.push(process);
+    return process;
+  }
+
+  const chunkInHand = () =>
+    expect.poll(() => turf.queues.generate.getActiveCount(), { timeout: 20_000, interval: 20 }).toBe(1);
+  const counted = async (process: WorkerProcess, name: string) => {
+    const text = await (await fetch(`${await process.url()}/metrics`)).text();
+    return Number(
+      text
+        .split('\n')
+        .find((line) => line.startsWith(`${name} `))
+        ?.split(' ')
+        .at(-1),
+    );
+  };
+  const outcome = (queue: string, name: string) => `foilbank_jobs_total{queue="${queue}",outcome="${name}"}`;
+
+  it('finishes on SIGTERM the chunk that it has in hand, takes no other, and exits 0', async () => {
+    turf.work({ serve: ['publish'] });
+    const worker = start('generate');
+    await worker.url();
+    const { id } = await enqueueFlow(turf.queues, blobs(ground, { size: 4000, chunkSize: 1000 }));
+    await chunkInHand();
+    worker.signal('SIGTERM');
+    expect(await worker.gone).toBe(0);
+    expect(worker.log.filter((l) => l.msg === 'job done').length).toBe(1);
+    expect((await turf.view(id)).chunks).toMatchObject({ done: 1, failed: 0, total: 4 });
+    expect(await turf.queues.generate.getActiveCount()).toBe(0);
+  });
+
+  it('hands it back when the deadline is over, and exits 0', async () => {
+    turf.work({ serve: ['publish'] });
+    const worker = start('generate', { FOILBANK_SHUTDOWN_SECONDS: '0' });
+    await worker.url();
+    const { id } = await enqueueFlow(turf.queues, blobs(ground, { size: 8000, chunkSize: 8000 }));
+    await chunkInHand();
+    const asked = Date.now();
+    worker.signal('SIGTERM');
+    expect(await worker.gone).toBe(0);
+    expect(seconds(asked)).toBeLessThan(5);
+    expect(worker.log.map((l) => l.msg)).toContain('handed back');
+    expect(await turf.queues.generate.getJobCounts('active', 'waiting', 'failed', 'delayed')).toEqual({
+      ...{ active: 0, waiting: 1, failed: 0, delayed: 0 },
+    });
+    await cancelFlow(turf.queues, id);
+  });
+
+  it('that is stopped loses its chunk to another, and does no harm when it goes on', async () => {
+    turf.work({ serve: ['publish'] });
+    const env = { FOILBANK_LOCK_SECONDS: '1' };
+    const stopped = start('generate', env);
+    await stopped.url();
+    const { id } = await enqueueFlow(turf.queues, blobs(ground, { size: 1500, chunkSize: 1500 }));
+    await chunkInHand();
+    stopped.signal('SIGSTOP');
+    const other = start('generate', env);
+    await other.said('job done');
+    stopped.signal('SIGCONT');
+    expect(await turf.until(id, 'done', 'failed')).toMatchObject({
+      ...{ status: 'done', version: '000001', tries: expect.any(Number) },
+      chunks: { done: 1, failed: 0, total: 1 },
+    });
+    expect(await counted(other, 'foilbank_jobs_stalled_total{queue="generate"}')).toBe(1);
+    stopped.signal('SIGTERM');
+    expect(await stopped.gone).toBe(0);
+  });
+
+  it('whose Redis is gone ends within its deadline', async () => {
+    const worker = start('generate', { FOILBANK_SHUTDOWN_SECONDS: '1' });
+    await worker.url();
+    turf.work({ serve: ['publish'] });
+    await enqueueFlow(turf.queues, blobs(ground, { size: 8000, chunkSize: 8000 }));
+    await chunkInHand();
+    await ground.redis.kill();
+    const asked = Date.now();
+    worker.signal('SIGTERM');
+    expect(await worker.gone).toBe(0);
+    expect(seconds(asked)).toBeLessThan(1 + 5 + 2);
+    await ground.redis.restart();
+  });
+
+  it('tells how it is: /livez, /readyz with reasons, /metrics', async () => {
+    const [publisher, worker] = [start('publish'), start('generate')];
+    const [home, url] = await Promise.all([publisher.url(), worker.url()]);
+    for (const at of [home, url]) {
+      expect(await (await fetch(`${at}/livez`)).text()).toBe('ok\n');
+      expect(await (await fetch(`${at}/readyz`)).json()).toEqual({ ready: true, reasons: [] });
+    }
+    expect((await fetch(`${url}/else`)).status).toBe(404);
+    const { id } = await enqueueFlow(turf.queues, blobs(ground));
+    await turf.until(id, 'done');
+    await expect.poll(() => counted(publisher, outcome('publish', 'completed'))).toBe(1);
+    expect(await counted(publisher, outcome('publish', 'waiting'))).toBe(1);
+    expect(await counted(publisher, 'foilbank_bank_age_seconds{bank="blobs"}')).toBeLessThan(60);
+    await expect.poll(() => counted(worker, outcome('generate', 'completed'))).toBe(3);
+    expect(await counted(worker, 'foilbank_seeds_total')).toBe(192);
+    expect(await counted(worker, 'foilbank_queue_jobs{queue="generate",state="waiting"}')).toBe(0);
+    const unwanted = await enqueueFlow(turf.queues, blobs(ground, { size: 8000, chunkSize: 8000 }));
+    await chunkInHand();
+    await cancelFlow(turf.queues, unwanted.id);
+    await turf.until(unwanted.id, 'cancelled');
+    expect(await counted(worker, outcome('generate', 'cancelled'))).toBeGreaterThan(0);
+    await expect.poll(() => counted(publisher, outcome('publish', 'cancelled'))).toBe(1);
+    await ground.redis.kill();
+    const unready = await fetch(`${url}/readyz`);
+    expect(unready.status).toBe(503);
+    expect(await unready.json()).toMatchObject({
+      ready: false,
+      reasons: [expect.stringMatching(/^Redis: /)],
+    });
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    expect((await fetch(`${url}/metrics`)).status).toBe(200);
+    await ground.redis.restart();
+    await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 10_000 }).toBe(200);
+  });
+
+  it('says why it does not start, and exits 1', async () => {
+    const unset = start('generate', { REDIS_URL: '' });
+    expect(await unset.gone).toBe(1);
+    expect(unset.log.at(-1)).toMatchObject({ level: 60, code: 'FB_REDIS_UNSET', remedy: expect.any(String) });
+    const taken = start('generate', { FOILBANK_MONITOR_PORT: String(ground.redis.port) });
+    expect(await taken.gone).toBe(1);
+    expect(taken.log.at(-1)).toMatchObject({ code: 'FB_PORT_UNAVAILABLE' });
+  });
+});
