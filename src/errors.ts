@@ -313,6 +313,27 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Give photos of two people or more, and two photos or more of one of them.',
     status: 'FAILED_PRECONDITION',
   },
+  FB_PHOTOS_NONE: {
+    message: 'no JPEG, PNG, WebP or AVIF file is in {folder}',
+    remedy: 'Give the folder that holds the photos, or one folder a person.',
+    status: 'NOT_FOUND',
+  },
+  FB_FAR_TOO_SMALL: {
+    message: 'false accept rate {far}: {impostors} impostor pairs show none below {smallest}',
+    remedy: 'Ask for a larger rate, or give more photos of more people.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_LABELS_INVALID: {
+    message: 'labels {file}: {reason}',
+    remedy:
+      'Give one label a line in the order of the embeddings, or lines of name,group; `foilbank evaluate --help` shows both.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_LABELS_CONTRADICT: {
+    message: 'labels {file}: {name} is labelled {first} and {second}',
+    remedy: 'Keep the label that is right.',
+    status: 'INVALID_ARGUMENT',
+  },
   // ── jobs ────────────────────────────────────────────────────────────────────────────────────────────────────
   FB_JOB_INVALID: {
     message: 'payload of a {kind} job, field {field}: {reason}',

@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, CommandModule>> = {
     description: 'support banks: build, look at, verify, roll back, prune',
     open: async () => (await import('./bank.js')).bankCommand,
   },
+  evaluate: {
+    description: 'how right scores are on labelled photos, raw and aligned; a report with plots',
+    open: async () => (await import('./evaluate.js')).evaluateCommand,
+  },
   enqueue: {
     description: 'give work to the workers; without REDIS_URL it is done in this process',
     open: async () => (await import('./enqueue.js')).enqueueCommand,

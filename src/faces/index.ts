@@ -9,5 +9,11 @@ export { checkGolden, goldenOutputs } from './golden.js';
 export { ImageChips, type ImageFormat } from './image-chips.js';
 export { LandmarkFinder } from './landmarks.js';
 export { decodePhoto, type Photo, type PhotoOptions, resolvePhotoOptions } from './photo.js';
+export {
+  type EmbedPhotosOptions,
+  type PhotoChange,
+  type PhotoEmbeddingOptions,
+  PhotoEmbeddings,
+} from './photo-embeddings.js';
 export { FaceScorer, FRAMING, type Framing } from './score.js';
 export { templateOf } from './templates.js';

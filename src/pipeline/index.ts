@@ -9,6 +9,7 @@ export type { GateResult } from './index-bank.js';
 export { LabelledPairs, type PairSource } from './labelled-pairs.js';
 export { openSupport, type Support } from './open-support.js';
 export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
+export { type PhotoPair, parsePairs } from './pairs-csv.js';
 export { type Progress, RateMeter } from './progress.js';
 export { leftToRight, readFace } from './read-face.js';
 export { gatesAgainstService } from './refresh-gates.js';

@@ -1,0 +1,229 @@
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { CohortEstimator, type DiscrepancyEstimate, VirtualEstimator } from '../discrepancy/index.js';
+import { FoilbankError } from '../errors.js';
+import {
+  alignmentsOf,
+  checkIdentities,
+  evaluateCollection,
+  evaluateSplits,
+  IdentityResamples,
+  identitiesOf,
+  type SplitRow,
+  splitTable,
+  tablesOf,
+} from '../evaluation/index.js';
+import { fingerprint, type InferencePool } from '../onnx/index.js';
+import { openSupport, RateMeter, type Support } from '../pipeline/index.js';
+import { storeOf } from './bank-options.js';
+import { type CliContext, type ContextOf, print, printJson, say, warn, withPool } from './context.js';
+import {
+  type Collection,
+  collectionOfNpy,
+  collectionOfPhotos,
+  type InputOptions,
+} from './evaluate-inputs.js';
+import { evaluationJson, writeReport } from './evaluate-report.js';
+import { type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
+import { real, whole } from './options.js';
+import { progressView } from './progress.js';
+import { table } from './table.js';
+
+interface EvaluateOptions extends FaceModelOptions, InputOptions {
+  readonly bank?: string;
+  readonly bankVersion?: string;
+  readonly cohort: boolean;
+  readonly k: number[];
+  readonly lambda: number;
+  readonly splits: number;
+  readonly resamples: number;
+  readonly far: number;
+  readonly out?: string;
+}
+
+export function evaluateCommand(context: ContextOf): Command {
+  const command = new Command('evaluate')
+    .argument('[photos]', 'folder of photos: one folder a person, or files named NAME_0001.jpg')
+    .option('--embeddings <file>', 'ready embeddings instead: NumPy file [n, d]')
+    .option('--labels <file>', 'of --embeddings: one identity (or photo name) a line; default FILE.txt')
+    .option('--whole', 'each photo is a crop that one face fills: skip the detector')
+    .option('--pairs <file>', 'CSV file a,b,same: ten-fold accuracy on these pairs too')
+    .option('--groups <file>', 'CSV file name,group of photos or identities: false matches by group')
+    .option('--mixed', 'mixed quality: half of the photos at low resolution, blurred or dark')
+    .option('--bank <name>', 'support bank to evaluate; without it only the cohort')
+    .option('--bank-version <version>', 'a version of it other than the one in service')
+    .option('--no-cohort', 'leave out the reference: real look-alikes among the other people of the photos')
+    .option('--k <counts>', 'sizes of support sets, separated by commas', counts, [16, 64, 256])
+    .option('--lambda <number>', 'strength of shift', real(0, 4), 1)
+    .option(
+      '--splits <count>',
+      'halve the people at random so often; cohorts are then of the other half',
+      whole(0, 100),
+      0,
+    )
+    .option('--resamples <count>', 'resamples of the people, for 95 % intervals', whole(20, 10_000), 400)
+    .option(
+      '--far <rate>',
+      'false accept rate of the thresholds for identification, groups and flipped pairs',
+      real(1e-9, 0.5),
+      1e-4,
+    )
+    .option('--seed <number>', 'of everything that is drawn', whole(0, 2 ** 31 - 1), 1)
+    .option(
+      '--cache <folder>',
+      'where embeddings of photos are kept (biometric data; default: the cache folder)',
+    )
+    .option('--out <folder>', 'write report.html, report.json and the plots as PNG there')
+    .option('--json', 'progress and result as JSON lines')
+    .addHelpText(
+      'after',
+      `
+Scores every pair of photos, raw and aligned: by virtual faces of a bank, and by a cohort of real ones, the reference.
+Without --splits the cohort is everybody else among the photos, which no service could have; with --splits it is people
+who are not tested. Embeddings are kept, so a stopped run goes on where it stopped.
+
+Examples:
+  foilbank evaluate photos/ --bank default --out report/
+  foilbank evaluate crops/ --whole --pairs pairs.csv --mixed --out report-mixed/
+  foilbank evaluate --embeddings faces.npy --labels who.txt --splits 5 --json`,
+    );
+  return withFaceModels(command).action(
+    async (photos: string | undefined, options: EvaluateOptions, self: Command) =>
+      evaluate(context(self), photos, options),
+  );
+}
+
+function counts(value: string): number[] {
+  const list = value.split(',').map(Number);
+  if (list.some((k) => !Number.isInteger(k) || k < 1))
+    throw new InvalidArgumentError('Give whole numbers from 1, separated by commas.');
+  return list;
+}
+
+async function evaluate(
+  context: CliContext,
+  photos: string | undefined,
+  options: EvaluateOptions,
+): Promise<void> {
+  if ((photos === undefined) === (options.embeddings === undefined))
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{
+        option: 'photos',
+        value: photos ?? 'nothing',
+        expected: 'a folder of photos or --embeddings, one of both',
+      },
+    });
+  await withPool(context, async (pool) => {
+    const models = await faceModels(context, options);
+    const collection =
+      photos === undefined
+        ? await collectionOfNpy(options.embeddings!, options)
+        : await collectionOfPhotos(context, pool, models, photos, options);
+    const identities = identitiesOf(collection.labels);
+    checkIdentities(identities);
+    const support =
+      options.bank === undefined
+        ? undefined
+        : await openSupport(pool, storeOf(context), options.bank, { version: options.bankVersion });
+    try {
+      if (support)
+        checkEmbedder(
+          support,
+          collection,
+          photos === undefined ? undefined : fingerprint(models.embedder.card),
+        );
+      const estimates = await estimatesOf(context, pool, collection, support, options);
+      const view = steps('scoring pairs', 'photos', collection.embeddings.rows, options.json);
+      const evaluation = await evaluateCollection(pool, collection.embeddings, identities, {
+        alignments: alignmentsOf(collection.embeddings.rows, estimates, undefined, options.lambda),
+        resamples: new IdentityResamples(identities.names, options.resamples, options.seed),
+        ...{ pairs: collection.pairs, groups: collection.groups, threshold: options.far },
+        signal: context.signal,
+        onProgress: view.update,
+      }).finally(view.stop);
+      const splits =
+        options.splits > 0 ? await halvings(context, pool, collection, support, options) : undefined;
+      const warnings = [...collection.warnings, ...(support?.warnings ?? []), ...evaluation.warnings];
+      const all = { evaluation, splits, identities, estimates, collection, warnings, options };
+      if (options.out !== undefined) await writeReport(options.out, all);
+      if (options.json) return printJson({ event: 'evaluated', ...evaluationJson(all) });
+      for (const warning of warnings) warn(warning);
+      const tables = [...tablesOf(evaluation), ...(splits ? [splitTable(splits, options.splits)] : [])];
+      for (const { title, head, rows } of tables) print(`\n${title}\n${table(head, rows)}`);
+      if (options.out !== undefined) say(`\n→ ${join(options.out, 'report.html')}`);
+    } finally {
+      await support?.close();
+    }
+  });
+}
+
+/** @throws FoilbankError FB_BANK_EMBEDDER_DIFFERS, FB_EMBEDDING_LENGTH */
+function checkEmbedder({ bank }: Support, { embeddings }: Collection, used: string | undefined): void {
+  const { embedder } = bank.manifest.inputs;
+  embeddings.expect(embedder.dimension, 'embeddings');
+  if (used !== undefined && used !== embedder.cardSha256)
+    throw new FoilbankError('FB_BANK_EMBEDDER_DIFFERS', {
+      ...{
+        bank: bank.name,
+        expected: `${embedder.name} (${embedder.cardSha256.slice(0, 12)})`,
+        actual: used.slice(0, 12),
+      },
+    });
+}
+
+/** r and σ of every photo from everything that is compared. A cohort never serves a person's own photos as look-alikes. */
+async function estimatesOf(
+  context: CliContext,
+  pool: InferencePool,
+  { embeddings, clean, labels }: Collection,
+  support: Support | undefined,
+  options: EvaluateOptions,
+): Promise<DiscrepancyEstimate[]> {
+  const { signal } = context;
+  const estimates: DiscrepancyEstimate[] = [];
+  for (const k of options.k.filter((k) => k <= (support?.search.candidates ?? 0)))
+    estimates.push(await new VirtualEstimator(support!.search, k).estimate(embeddings, { signal }));
+  if (!options.cohort) return estimates;
+  const cohort = await CohortEstimator.create({ pool, embeddings: clean, identities: labels, k: 1 });
+  try {
+    const exclude = labels.map((label) => ({ identities: [label] }));
+    for (const k of options.k.filter((k) => k < embeddings.rows))
+      estimates.push(await cohort.withK(k).estimate(embeddings, { exclude, signal }));
+  } finally {
+    await cohort.close();
+  }
+  return estimates;
+}
+
+async function halvings(
+  context: CliContext,
+  pool: InferencePool,
+  { embeddings, clean, labels }: Collection,
+  support: Support | undefined,
+  { k, cohort, splits, resamples, seed, lambda, json }: EvaluateOptions,
+): Promise<SplitRow[]> {
+  const view = steps('halvings', 'splits', splits, json);
+  const virtual = support
+    ? k.filter((n) => n <= support.search.candidates).map((n) => new VirtualEstimator(support.search, n))
+    : [];
+  return evaluateSplits(
+    pool,
+    { embeddings: clean, labels },
+    async (half) => {
+      if (!cohort) return { estimators: virtual, close: async () => {} };
+      const others = await CohortEstimator.create({
+        ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
+      });
+      const real = k.filter((n) => n <= half.embeddings.rows).map((n) => others.withK(n));
+      return { estimators: [...virtual, ...real], close: () => others.close() };
+    },
+    { splits, resamples, seed, lambda, queries: embeddings, signal: context.signal, onProgress: view.update },
+  ).finally(view.stop);
+}
+
+/** Progress of a step that counts to a total. */
+function steps(label: string, unit: string, total: number, json = false) {
+  const view = progressView(label, unit, json);
+  const meter = new RateMeter(total);
+  return { update: (done: number) => view.update(meter.update(done)), stop: () => view.stop() };
+}
