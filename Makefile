@@ -43,6 +43,10 @@ models: build ## prepare the default networks' weights (about ten seconds, once)
 bench: models ## every benchmark, as ratios to a baseline in the same run
 	@npm run --silent bench
 
+.PHONY: evaluate
+evaluate: models ## accuracy on identities never used for calibration: raw, real cohort and a bank (BANK=name); needs ../shared/lfw-dev
+	@npm run --silent bench -- evaluate $(if $(BANK),--bank $(BANK))
+
 .PHONY: docs
 docs: $(INSTALLED) ## write the generated pages of docs/ anew
 	@vitest run test/unit/docs.test.ts --update

@@ -1,4 +1,5 @@
 import { benchBuild } from './build.js';
+import { benchEvaluate } from './evaluate.js';
 import { run as benchFramings } from './framings.js';
 import { benchGates } from './gates.js';
 import { benchIndex } from './index.js';
@@ -13,6 +14,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   framings: benchFramings,
   queue: benchQueue,
   gates: benchGates,
+  evaluate: benchEvaluate,
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -1,0 +1,118 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { openStore } from '../src/bank/index.js';
+import { resolveConfig } from '../src/config.js';
+import { CohortEstimator, VirtualEstimator } from '../src/discrepancy/index.js';
+import {
+  evaluateSplits,
+  FARS,
+  gainOf,
+  identityOfPhoto,
+  mixedQuality,
+  type SplitRow,
+} from '../src/evaluation/index.js';
+import { PhotoEmbeddings } from '../src/faces/index.js';
+import { findModel, InferencePool } from '../src/onnx/index.js';
+import { openSupport } from '../src/pipeline/index.js';
+import { UnitMatrix } from '../src/vectors/index.js';
+
+const OPTIONS = {
+  photos: { type: 'string', default: '../shared/lfw-dev/images' },
+  bank: { type: 'string' },
+  splits: { type: 'string', default: '5' },
+  k: { type: 'string', default: '8,16,64,256,1024' },
+  resamples: { type: 'string', default: '400' },
+  cache: { type: 'string', default: 'out/evaluate/embeddings' },
+} as const;
+
+/**
+ * The table of accuracy on identities that nothing was calibrated with or chosen by: raw, a cohort of real photos of the other half, and the
+ * candidates of a bank where one is named; at the photos' own and at mixed quality. g = (TAR − raw) / (best cohort − raw).
+ */
+export async function benchEvaluate(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const { cards, cache, store } = resolveConfig();
+  const folders = { cards, cache };
+  const [embedder, detector, landmarks] = await Promise.all([
+    findModel(folders, 'recogniser', 'embedder'),
+    findModel(folders, 'detector', 'detector'),
+    findModel(folders, 'landmarks', 'landmarks'),
+  ]);
+  const files = (await readdir(values.photos).catch(() => [])).filter((name) => /\.jpe?g$/.test(name)).sort();
+  if (files.length === 0) {
+    console.log(`SKIPPED: no photos are in ${values.photos}`);
+    return;
+  }
+  const pool = new InferencePool();
+  try {
+    const reader = new PhotoEmbeddings(pool, { faceBox: 'whole', cache: values.cache });
+    const paths = files.map((name) => join(values.photos, name));
+    const models = { embedder, detector, landmarks };
+    const clean = await reader.embed(paths, models);
+    const mixed = await reader.embed(paths, models, { change: mixedQuality(1) });
+    const rows = files.flatMap((_, i) => (clean[i] && mixed[i] ? [i] : []));
+    const { dimension } = embedder.card.output;
+    const matrix = (some: typeof clean) =>
+      UnitMatrix.concat(
+        rows.map((i) => UnitMatrix.adopt(some[i]!, dimension)),
+        dimension,
+      );
+    const labels = rows.map((i) => identityOfPhoto(files[i]!, '.'));
+    const ks = values.k.split(',').map(Number);
+    const support =
+      values.bank === undefined
+        ? undefined
+        : await openSupport(pool, openStore(store, { cache }), values.bank);
+    for (const [title, queries] of [
+      ['the photos as they are', matrix(clean)],
+      ['mixed quality', matrix(mixed)],
+    ] as const) {
+      const split = await evaluateSplits(
+        pool,
+        { embeddings: matrix(clean), labels },
+        async (half) => {
+          const cohort = await CohortEstimator.create({
+            ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
+          });
+          const real = ks.filter((k) => k <= 256).map((k) => cohort.withK(k));
+          const virtual = support ? ks.map((k) => new VirtualEstimator(support.search, k)) : [];
+          return { estimators: [...real, ...virtual], close: () => cohort.close() };
+        },
+        { splits: Number(values.splits), resamples: Number(values.resamples), queries },
+      );
+      print(title, split, Number(values.splits), rows.length);
+    }
+    await support?.close();
+  } finally {
+    await pool.close();
+  }
+}
+
+const AT = [FARS.indexOf(1e-4), FARS.indexOf(1e-5)];
+
+function print(title: string, rows: readonly SplitRow[], splits: number, photos: number): void {
+  const raw = rows[0]!;
+  const real = rows.filter(({ estimator }) => estimator?.startsWith('cohort'));
+  const best = AT.map((at) =>
+    real.reduce((a, b) => (b.points[at]!.tar > a.points[at]!.tar ? b : a), real[0]!),
+  );
+  console.log(
+    `\n${title}: ${photos} photos, mean of ${splits} halvings by identity, TAR in % [95 %], g at 1e-4 and 1e-5`,
+  );
+  for (const row of rows) {
+    const name =
+      row.estimator === undefined ? 'raw' : `${row.operator}, ${row.estimator.split('/')[0]} K ${row.k}`;
+    const tars = row.points.slice(0, 4).map(({ tar, interval }) => {
+      const range = interval ? ` [${interval.map((x) => (100 * x).toFixed(1)).join('–')}]` : '';
+      return `${(100 * tar).toFixed(1)}${range}`.padEnd(18);
+    });
+    const gains = AT.map((at, i) => {
+      const { g, interval } = gainOf(row, raw, best[i]!, at);
+      return `${g.toFixed(2)}${interval ? ` [${interval.map((x) => x.toFixed(2)).join(', ')}]` : ''}`.padEnd(
+        20,
+      );
+    });
+    console.log(`  ${name.padEnd(28)}${tars.join(' ')}${row === raw ? '' : gains.join(' ')}`);
+  }
+}
