@@ -1,6 +1,6 @@
 """A released generator -> a run that `polish`, `map` and growing go on from, for when the runs are gone and only the ONNX file is left.
 
-Synthesis and mapping network come back as they are (from_onnx.py), the card's psi folded in. The coder, which no release holds, is
+Synthesis and mapping network come back as they were trained (from_onnx.py; gains are undone). The coder, which no release holds, is
 found again: its second layer is the mapping network's last; its first, and with it the donors' embeddings, by ridge regression of the
 mapping network's third layer on the sampler's choices (a matrix a region, factored to the embedding's rank by its singular values).
 The mapping network answers doubt with averages, so what is found is too tame; regression on rendered pairs, synthesis at rest, mends it.
@@ -93,7 +93,8 @@ def restart(options: argparse.Namespace) -> None:
     card = json.loads(options.source.read_text())
     generator = from_onnx(options.source.parent / card["file"])
     side = generator.img_resolution
-    spread(generator, {r: card["psi"]["default"] for r in generator.synthesis.resolutions})
+    # Psi above 1 and gains make up for the mapping network; the coder needs neither.
+    spread(generator, {int(r): 1 / gain for r, gain in card["notes"].get("gains", {}).items()})
     donors = material(options.data)
     choices, weight = FaceSampler(donors, side).choice, face_weight(donors, side)
     chooser, net = Chooser(choices), Distilled(choices, side)

@@ -1,5 +1,6 @@
 """Training goes on from a released file."""
 import argparse
+import copy
 import tempfile
 import unittest
 from pathlib import Path
@@ -13,6 +14,7 @@ from foilgan import data, latent, mapping, material
 from foilgan.coder import Chooser, Coder
 from foilgan.networks import Mapping, Synthesis
 from foilgan.polish import polish
+from foilgan.recolour import spread
 from foilgan.restart import find_coder, restart
 from foilgan.run import CHANNELS, W_DIM
 from foilgan.sampler import FaceSampler
@@ -51,8 +53,10 @@ class Restart(unittest.TestCase):
             data.write_shard(sampler, folder, 0, 32)
             data.write_shard(sampler, folder, data.VALIDATION, 64)
             history = [('regression', 64, 400), ('discriminator', 64, 40)]
-            write_model(self.released, folder, 'released', align={'mode': 'detect'}, licence='CC0-1.0', source='a test', psi=1.2,
-                        notes={'history': history, 'latents': 5})
+            released = copy.deepcopy(self.released)
+            spread(released, {16: 1.3})
+            write_model(released, folder, 'released', align={'mode': 'detect'}, licence='CC0-1.0', source='a test', psi=1.2,
+                        notes={'history': history, 'latents': 5, 'gains': {'16': 1.3}})
             options = argparse.Namespace(data=folder, source=folder / 'released.json', run=folder / 'run', images=32, seed=0)
             restart(options)
             run = torch.load(folder / 'run' / 'checkpoint.pt')
@@ -60,6 +64,7 @@ class Restart(unittest.TestCase):
             self.assertEqual((run['history'], stored['latents']), (history, 5))
             torch.testing.assert_close(stored['mapping']['fc0.weight'] / stored['mapping']['fc0.weight'].std(),
                                        self.released.mapping.fc0.weight / self.released.mapping.fc0.weight.std(), atol=1e-3, rtol=1e-3)
+            torch.testing.assert_close(run['average']['synthesis.b16.conv1.affine.weight'], self.released.synthesis.b16.conv1.affine.weight, atol=1e-3, rtol=1e-3)
             polish(argparse.Namespace(data=folder, source=folder / 'run', run=folder / 'polished', images=8, size=64, seed=0, adversarial=0.05,
                                       save_every=1e9))
             self.assertEqual(torch.load(folder / 'polished' / 'checkpoint.pt')['history'], [*history, ('discriminator', 64, 8)])
