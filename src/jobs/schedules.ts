@@ -1,3 +1,4 @@
+import { defaultRepeatStrategy } from 'bullmq';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { checkPayload, type FlowRequest, PAYLOAD_VERSION } from './payloads.js';
 import { enqueueFlow, type Queues } from './queues.js';
@@ -33,18 +34,18 @@ export async function setSchedule(
     new FoilbankError('FB_SCHEDULE_INVALID', { pattern, timeZone, reason }, { cause });
   if (!isTimeZone(timeZone)) throw invalid('no time zone has this name');
   if (![5, 6].includes(pattern.trim().split(/\s+/).length)) throw invalid('it has not five or six fields');
+  const repeat = { pattern, tz: timeZone };
+  if (nextOf(repeat, invalid) === undefined) throw invalid('its day never comes');
+  const id = idOf(data.bank);
+  await queues.publish.upsertJobScheduler(id, repeat, { name: 'due', data: data as never });
+  return new Date((await queues.publish.getJobScheduler(id))?.next ?? Number.NaN);
+}
+
+function nextOf(repeat: { pattern: string; tz: string }, invalid: (reason: string, cause: unknown) => Error) {
   try {
-    const id = idOf(data.bank);
-    const repeat = { pattern, tz: timeZone };
-    await queues.publish.upsertJobScheduler(id, repeat, { name: 'due', data: data as never });
-    return new Date((await queues.publish.getJobScheduler(id))?.next ?? Number.NaN);
+    return defaultRepeatStrategy(Date.now(), repeat);
   } catch (error) {
-    if (
-      error instanceof Error &&
-      /cron|constraint|expression|character|range|characters/i.test(error.message)
-    )
-      throw invalid(reasonOf(error), error);
-    throw error;
+    throw invalid(reasonOf(error), error);
   }
 }
 
