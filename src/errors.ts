@@ -290,6 +290,12 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Add pairs of both kinds; for photos that are crops all of one face, say so.',
     status: 'FAILED_PRECONDITION',
   },
+  FB_CALIBRATION_TOO_FEW: {
+    message:
+      'a calibration needs {needed} different faces; {given} were given, {different} of them different',
+    remedy: 'Give photos of more people; a few hundred are better, a thousand do best.',
+    status: 'FAILED_PRECONDITION',
+  },
   FB_BANK_EMBEDDER_DIFFERS: {
     message: 'bank {bank} was made with embedder {expected}, not with {actual}',
     remedy: "Give the bank's own embedder with --embedder, or build a bank for this one.",

@@ -24,9 +24,17 @@ const UNIT_TOLERANCE = 1e-3;
 /** Rows handled before the event loop gets its turn, and the rows of a record batch: 1 MB at d = 128. */
 export const BLOCK_ROWS = 2048;
 
-/** The name of a candidate's virtual identity: `c` and its seed. */
+/**
+ * Seeds from here on are no latents: they name vectors drawn from a calibration's mixture, which nobody's picture shows. No epoch of
+ * seeds reaches them.
+ */
+export const FIRST_DRAWN_SEED = 2 ** 53 - 2 ** 32;
+
+export const isDrawn = (seed: number): boolean => seed >= FIRST_DRAWN_SEED;
+
+/** The name of a candidate's virtual identity: `c` and its seed, or `d` and the number of a drawn one. */
 export function candidateId(seed: number): string {
-  return `c${seed}`;
+  return isDrawn(seed) ? `d${seed - FIRST_DRAWN_SEED}` : `c${seed}`;
 }
 
 /**

@@ -2,6 +2,8 @@ export {
   type CandidateTable,
   candidateId,
   emptyTable,
+  FIRST_DRAWN_SEED,
+  isDrawn,
   joinTables,
   keepRows,
   sliceTable,
@@ -12,8 +14,8 @@ export type { BankDraft } from './draft.js';
 export { FileStore } from './file-store.js';
 export { isBankName } from './layout.js';
 export { listBanks, listVersions, showBank, type VersionSummary } from './list.js';
-export type { Manifest, ManifestDraft, ManifestFile } from './manifest.js';
-export { type Bank, openBank } from './open.js';
+export { facesOf, type Manifest, type ManifestDraft, type ManifestFile } from './manifest.js';
+export { type Bank, fileInService, openBank } from './open.js';
 export { openStore } from './open-store.js';
 export { type Part, PartFolder, type PartRecipe, type SeedRange } from './parts.js';
 export { type PublishOptions, publishBank } from './publish.js';

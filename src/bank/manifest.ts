@@ -47,6 +47,8 @@ const counts = z.strictObject({
   generated: count,
   accepted: z.int().min(1),
   rejected: z.record(z.string().min(1), count),
+  /** Of the accepted, vectors drawn from a calibration's mixture. Absent: none. */
+  drawn: z.int().min(1).optional(),
 });
 
 const parameters = z.strictObject({
@@ -58,7 +60,21 @@ const parameters = z.strictObject({
   engine: z.enum(['exact', 'hnsw']),
   /** What the engine was built with, by its own names. */
   index: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
-  calibration: z.strictObject({ kind: z.literal('none') }),
+  calibration: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('none') }),
+    z.strictObject({
+      /** What candidates were moved to: mean and covariance alone, or a mixture too. */
+      kind: z.enum(['moments', 'mixture']),
+      /** Different embeddings of real photos that it was gathered from. */
+      samples: z.int().min(1),
+      components: count,
+      shrinkage: z.number().min(0),
+      /** K by candidates: a bank that carries the calibration over keeps it. */
+      neighboursShare: z.number().gt(0).max(1),
+      /** Why it is as it is. */
+      reason: z.string().min(1),
+    }),
+  ]),
 });
 
 const gateResult = z.strictObject({
@@ -86,7 +102,7 @@ const manifestSchema = z
     gateResults: z.array(gateResult),
     files: z.array(file).min(1),
   })
-  .refine((m) => m.counts.generated === m.counts.accepted + sum(Object.values(m.counts.rejected)), {
+  .refine((m) => m.counts.generated === facesOf(m.counts) + sum(Object.values(m.counts.rejected)), {
     path: ['counts', 'generated'],
     message: 'it is not accepted plus rejected',
   })
@@ -99,6 +115,9 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestFile = Manifest['files'][number];
 /** What the publisher must say; the rest is found out while publishing. */
 export type ManifestDraft = Pick<Manifest, 'inputs' | 'counts' | 'parameters' | 'gateResults'>;
+
+/** Accepted candidates that a picture shows. */
+export const facesOf = ({ accepted, drawn = 0 }: z.infer<typeof counts>): number => accepted - drawn;
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 

@@ -48,6 +48,24 @@ export async function openBank(
 }
 
 /**
+ * One further file of the version in service, without its candidates: hash checked, and where this machine can read it.
+ *
+ * @returns undefined when the version has no such file
+ * @throws FoilbankError as `openBank`
+ */
+export async function fileInService(
+  store: BankStore,
+  name: string,
+  path: string,
+): Promise<string | undefined> {
+  const layout = layoutOf(name);
+  const publication = await findPublication(store, layout);
+  const manifest = await readManifest(store, layout, publication);
+  const file = manifest.files.find((f) => f.path === path);
+  return file && store.localFile(layout.file(publication.version, path), file);
+}
+
+/**
  * The publication in service, or the last one of the version named.
  *
  * @throws FoilbankError FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_VERSION_REMOVED, FB_BANK_CORRUPT

@@ -1,4 +1,4 @@
-import type { Manifest } from '../bank/index.js';
+import { facesOf, type Manifest } from '../bank/index.js';
 import { table } from './table.js';
 
 /** What a person wants to know of a version at a glance. */
@@ -12,7 +12,7 @@ export function describeBank(manifest: Manifest): string {
       ['created', createdAt],
       [
         'candidates',
-        `${counts.accepted} of ${counts.generated} seeds from ${inputs.seeds.first} (${rejected.join(', ')})`,
+        `${facesOf(counts)} of ${counts.generated} seeds from ${inputs.seeds.first} (${rejected.join(', ')})`,
       ],
       ['generator', `${inputs.generator.name} (${inputs.generator.licence}), psi ${inputs.psi}`],
       ['embedder', `${inputs.embedder.name} (${inputs.embedder.licence}), d ${inputs.embedder.dimension}`],
@@ -22,7 +22,8 @@ export function describeBank(manifest: Manifest): string {
         'engine',
         [parameters.engine, ...Object.entries(parameters.index).map(([k, v]) => `${k} ${v}`)].join(', '),
       ],
-      ['calibration', parameters.calibration.kind],
+      ...(counts.drawn ? [['drawn', `${counts.drawn} candidates without a picture`]] : []),
+      ['calibration', calibrationOf(parameters.calibration)],
       ...gateResults.map((g) => [
         `gate ${g.gate}`,
         `${g.value.toPrecision(3)} (limit ${g.limit}) ${g.passed ? 'passed' : 'FAILED'}`,
@@ -30,4 +31,10 @@ export function describeBank(manifest: Manifest): string {
       ['files', `${files.length}, ${megabytes.toFixed(1)} MB`],
     ],
   );
+}
+
+function calibrationOf(calibration: Manifest['parameters']['calibration']): string {
+  if (calibration.kind === 'none') return 'none';
+  const { kind, components, samples, reason } = calibration;
+  return `${kind}${components > 0 ? ` of ${components} components` : ''} from ${samples} embeddings (${reason})`;
 }

@@ -1,5 +1,3 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { FoilbankError } from '../errors.js';
 import { type Face, FaceReader, type FaceResult } from '../faces/index.js';
@@ -8,6 +6,7 @@ import { type Progress, RateMeter } from '../pipeline/index.js';
 import { formatNpy } from '../vectors/index.js';
 import { type CliContext, type ContextOf, print, printJson, say, warn, withPool } from './context.js';
 import { type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
+import { photosOf } from './photo-paths.js';
 import { progressView } from './progress.js';
 import { Reported } from './reported.js';
 
@@ -36,25 +35,6 @@ Examples:
   return withFaceModels(command).action(async (photos: string[], options: EmbedOptions, self: Command) =>
     embed(context(self), photos, options),
   );
-}
-
-const PHOTO = /\.(jpe?g|png|webp|avif)$/i;
-
-/** Photos as given, folders as the photos in them, sorted. @throws FoilbankError FB_FILE_UNREADABLE */
-async function photosOf(paths: readonly string[]): Promise<string[]> {
-  const photos: string[] = [];
-  for (const path of paths) {
-    const found = await stat(path).catch(() => undefined);
-    if (!found?.isDirectory()) {
-      // What is not there is that photo's own error later on.
-      photos.push(path);
-      continue;
-    }
-    const inside = (await readdir(path, { recursive: true })).filter((name) => PHOTO.test(name)).sort();
-    if (inside.length === 0) warn(`no JPEG, PNG, WebP or AVIF file is in ${path}`);
-    photos.push(...inside.map((name) => join(path, name)));
-  }
-  return photos;
 }
 
 async function embed(context: CliContext, paths: readonly string[], options: EmbedOptions): Promise<void> {

@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, CommandModule>> = {
     description: 'the similarity of two faces, raw and aligned by how close each is to its look-alikes',
     open: async () => (await import('./align.js')).alignCommand,
   },
+  calibrate: {
+    description: "move a bank's virtual faces to where embeddings of real photos lie, as a new version",
+    open: async () => (await import('./calibrate.js')).calibrateCommand,
+  },
   bank: {
     description: 'support banks: build, look at, verify, roll back, prune',
     open: async () => (await import('./bank.js')).bankCommand,

@@ -1,3 +1,6 @@
+export { type Calibration, fitCalibration } from './calibration.js';
+export { decodeCalibration, encodeCalibration } from './calibration-file.js';
+export { drawsOf, mapFaces } from './calibration-map.js';
 export { CohortEstimator, type CohortOptions } from './cohort.js';
 export type { DiscrepancyEstimate, EstimateOptions, Estimator } from './estimator.js';
 export { VirtualEstimator } from './virtual.js';

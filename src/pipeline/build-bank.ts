@@ -1,5 +1,6 @@
 import {
   type BankStore,
+  isDrawn,
   type Manifest,
   type PublishOptions,
   publishBank,
@@ -11,6 +12,7 @@ import { operatorId } from '../scoring/index.js';
 import { inputsOf, partFolder, sameInService } from './build-inputs.js';
 import { type BuildOptions, resolveBuildOptions } from './build-options.js';
 import { type Delegate, ensureParts, type OnSeeds, rangesOf } from './build-parts.js';
+import { type CalibratedFaces, calibrateFaces, storedCalibration } from './calibrate-faces.js';
 import { CandidateMaker, type Networks } from './candidate-maker.js';
 import { type GateResult, indexCandidates } from './index-bank.js';
 import { type Selected, selectCandidates } from './select.js';
@@ -51,6 +53,8 @@ export interface Built extends Selected {
   readonly maker: CandidateMaker;
   readonly options: BuildOptions;
   readonly inputs: Manifest['inputs'];
+  /** Where the bank in service is calibrated, what moved these candidates too; `options` then has the calibration's size, K and operator. */
+  readonly calibration?: CalibratedFaces | undefined;
 }
 
 export interface BuildResult {
@@ -90,7 +94,10 @@ export async function buildBank(request: BuildRequest): Promise<BuildResult> {
     if ('missing' in selected) for (const range of selected.missing) await parts.remove(range);
     else if ('chunks' in selected) chunks = selected.chunks;
     else {
-      const manifest = await publish(request, { ...selected, maker, options, inputs });
+      const manifest = await publish(
+        request,
+        await calibrated(request, { ...selected, maker, options, inputs }),
+      );
       await parts.clear(ranges);
       return { manifest, built: true };
     }
@@ -99,7 +106,7 @@ export async function buildBank(request: BuildRequest): Promise<BuildResult> {
 
 async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
   const { pool, store, bank, signal, attempt, onStep } = request;
-  const { candidates, generated, rejected, maker, options, inputs } = built;
+  const { candidates, generated, rejected, maker, options, inputs, calibration } = built;
   onStep?.('indexing');
   const index = await indexCandidates(pool, candidates, options, signal);
   try {
@@ -112,7 +119,7 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
       throw new FoilbankError('FB_GATE_FAILED', { bank, gate, value: Number(value.toPrecision(3)), limit });
     }
     onStep?.('picturing');
-    const shown = candidates.seeds.subarray(0, 96);
+    const shown = candidates.seeds.filter((seed) => !isDrawn(seed)).subarray(0, 96);
     const preview = await sheetOfSeeds(pool, maker.generator, shown, options.psi);
     onStep?.('publishing');
     return await publishBank(
@@ -121,21 +128,39 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
       {
         candidates,
         inputs: { ...inputs, seeds: { ...inputs.seeds, count: generated } },
-        counts: { generated, accepted: candidates.seeds.length, rejected },
+        counts: { generated, accepted: candidates.seeds.length, rejected, ...calibration?.counts },
         parameters: {
           operator: operatorId(options.operator),
           neighbours: options.neighbours,
           lambda: options.lambda,
-          ...{ engine: index.engine, index: index.parameters, calibration: { kind: 'none' } },
+          ...{ engine: index.engine, index: index.parameters },
+          calibration: calibration?.described ?? { kind: 'none' },
         },
         gateResults,
-        files: { 'preview.png': preview, ...(index.file ? { 'index.hnsw': { localFile: index.file } } : {}) },
+        files: {
+          ...calibration?.files,
+          'preview.png': preview,
+          ...(index.file ? { 'index.hnsw': { localFile: index.file } } : {}),
+        },
       },
       { ...(signal ? { signal } : {}), ...(attempt ? { attempt } : {}) },
     );
   } finally {
     await index.discard();
   }
+}
+
+/** A bank that is calibrated stays so: new faces are moved to where the old ones were. Another embedder has other places. */
+async function calibrated({ pool, store, bank, signal }: BuildRequest, built: Built): Promise<Built> {
+  const stored = await storedCalibration(store, bank, built.inputs.embedder);
+  if (!stored) return built;
+  const calibration = await calibrateFaces(pool, built.candidates, stored, {
+    ceiling: built.options.duplicateCeiling,
+    signal,
+  });
+  const { candidates, neighbours } = calibration;
+  const options = { ...built.options, ...stored.operator, size: candidates.seeds.length, neighbours };
+  return { ...built, candidates, options, calibration };
 }
 
 function yieldGate({ generated, rejected, options }: Built): GateResult {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type BankStore, type Manifest, PartFolder, showBank } from '../bank/index.js';
+import { type BankStore, facesOf, type Manifest, PartFolder, showBank } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import { fingerprint, type Model } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
@@ -73,10 +73,12 @@ export async function sameInService(
   const same =
     isDeepStrictEqual(rest, wanted) &&
     seeds.first === wantedSeeds.first &&
-    counts.accepted === options.size &&
-    parameters.neighbours === options.neighbours &&
-    parameters.lambda === options.lambda &&
-    parameters.operator === operatorId(options.operator) &&
+    facesOf(counts) === options.size &&
+    // A calibrated bank has operator and K from its calibration.
+    (parameters.calibration.kind !== 'none' ||
+      (parameters.neighbours === options.neighbours &&
+        parameters.lambda === options.lambda &&
+        parameters.operator === operatorId(options.operator))) &&
     (options.engine === 'auto' || parameters.engine === options.engine);
   return same ? manifest : undefined;
 }

@@ -1,8 +1,8 @@
+import { FIRST_DRAWN_SEED } from '../bank/index.js';
 import { checkReal, checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import type { EmbedderCard, GeneratorCard } from '../onnx/index.js';
 import { type OperatorName, resolveOperatorSettings } from '../scoring/index.js';
-import { MAX_SEED } from '../synthesis/index.js';
 
 const ENGINES = ['auto', 'exact', 'hnsw'] as const;
 
@@ -27,11 +27,14 @@ export interface BuildOptions {
   readonly minimumYield: number;
   /** `auto` takes the one that is faster at this size and K. Default `auto`. */
   readonly engine: (typeof ENGINES)[number];
-  /** Operator that the bank recommends. Default `standardise`. */
+  /**
+   * Operator that the bank recommends. Default `shift`, gently: on faces that no real photo calibrated it gained where `standardise`
+   * lost (docs/calibration.md). A calibrated bank keeps the operator of its calibration.
+   */
   readonly operator: OperatorName;
   /** K, size of a support set. Default: 2 % of `size`, from 16 to 1,024. */
   readonly neighbours: number;
-  /** λ of `shift`. 0..4; default 1. */
+  /** λ of `shift`. 0..4; default 0.25. */
   readonly lambda: number;
 }
 
@@ -51,9 +54,9 @@ export function resolveBuildOptions(
     duplicateCeiling: (1 + embedder.samePersonCeiling) / 2,
     minimumYield: 0.02,
     engine: 'auto',
-    operator: 'standardise',
+    operator: 'shift',
     neighbours: Math.min(size, Math.max(16, Math.min(1024, Math.round(size / 50)))),
-    lambda: 1,
+    lambda: 0.25,
     ...options,
   };
   if (!ENGINES.includes(resolved.engine))
@@ -64,7 +67,7 @@ export function resolveBuildOptions(
     });
   resolveOperatorSettings({ operator: resolved.operator, lambda: resolved.lambda });
   checkWhole('size', resolved.size, 1, 2_000_000);
-  checkWhole('firstSeed', resolved.firstSeed, 0, MAX_SEED - 1e9);
+  checkWhole('firstSeed', resolved.firstSeed, 0, FIRST_DRAWN_SEED - 1e9);
   checkWhole('chunkSize', resolved.chunkSize, 1, 8192);
   checkWhole('neighbours', resolved.neighbours, 1, resolved.size);
   checkReal('psi', resolved.psi, generator.psi.min, generator.psi.max);

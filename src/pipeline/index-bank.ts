@@ -40,7 +40,7 @@ const MAXIMUM_ERROR_OF_R = 0.05;
 export async function indexCandidates(
   pool: InferencePool,
   candidates: CandidateTable,
-  options: BuildOptions,
+  options: Pick<BuildOptions, 'engine' | 'neighbours'>,
   signal?: AbortSignal,
 ): Promise<IndexedBank> {
   const vectors = UnitMatrix.adopt(candidates.embeddings, candidates.dimension, 'candidates');

@@ -3,6 +3,7 @@ export { inputsOf } from './build-inputs.js';
 export { type BuildOptions, resolveBuildOptions } from './build-options.js';
 export { ensureParts, type OnSeeds } from './build-parts.js';
 export { CandidateMaker, type MadeFaces, type Networks } from './candidate-maker.js';
+export { type CalibrateRequest, calibrateBank } from './calibrate-bank.js';
 export { type Comparison, comparePairs, matrixOf } from './compare.js';
 export { type Foil, foilSheet } from './foil-sheet.js';
 export type { GateResult } from './index-bank.js';

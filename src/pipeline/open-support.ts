@@ -77,11 +77,10 @@ async function engineOf(bank: Bank, exact: ExactEngine): Promise<NeighbourEngine
 }
 
 function warningsOf({ name, manifest }: Bank): string[] {
-  // Measured on LFW before the first line was written: virtual faces as they are lower accuracy until their distribution is
-  // matched to real embeddings.
+  // docs/calibration.md: `standardise` over faces as they are lowers accuracy, a gentle `shift` does not.
   return manifest.parameters.calibration.kind === 'none'
     ? [
-        `bank ${name} is not calibrated to real embeddings: aligned scores show how the method works, and may be less accurate than raw ones`,
+        `bank ${name} is not calibrated to real embeddings: aligned scores may be less accurate than raw ones; foilbank calibrate mends it`,
       ]
     : [];
 }

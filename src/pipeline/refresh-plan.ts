@@ -1,4 +1,4 @@
-import { type BankStore, listVersions, type Manifest } from '../bank/index.js';
+import { type BankStore, facesOf, listVersions, type Manifest } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import { findModel, fingerprint, type ModelFolders } from '../onnx/index.js';
 import { operatorOfId } from '../scoring/index.js';
@@ -111,18 +111,19 @@ const namesOf = ({ inputs: { generator, embedder, detector } }: Manifest): Parti
 
 /** The options of a version in service, but for those that hang on something that was asked for: they have other defaults. */
 function optionsOf({ inputs, counts, parameters }: Manifest, asked: Asked): Partial<BuildOptions> {
-  const { operator, lambda, neighbours } = parameters;
+  const { operator, lambda, neighbours, calibration } = parameters;
   const { minimumScore, duplicateCeiling } = inputs.gates;
-  const resized = asked.options.size !== undefined && asked.options.size !== counts.accepted;
+  const resized = asked.options.size !== undefined && asked.options.size !== facesOf(counts);
   return {
-    ...{ size: counts.accepted, chunkSize: inputs.chunkSize, minimumScore },
+    ...{ size: facesOf(counts), chunkSize: inputs.chunkSize, minimumScore },
     ...{ operator: operatorOfId(operator), lambda },
     ...(asked.networks.generator === undefined ? { psi: inputs.psi } : {}),
     ...(asked.networks.embedder === undefined ? { duplicateCeiling } : {}),
-    ...(resized ? {} : { neighbours }),
+    // A calibration brings its own K.
+    ...(resized || calibration.kind !== 'none' ? {} : { neighbours }),
   };
 }
 
 /** Share of the seeds that passed, those beyond the wanted size included. */
 const shareOf = ({ counts }: Manifest): number =>
-  (counts.accepted + (counts.rejected.surplus ?? 0)) / counts.generated;
+  (facesOf(counts) + (counts.rejected.surplus ?? 0)) / counts.generated;

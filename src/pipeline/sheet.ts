@@ -1,6 +1,9 @@
+import { isDrawn } from '../bank/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import { type Generator, PixelConverter } from '../synthesis/index.js';
 import { contactSheet, type SheetOptions, type Tile } from './pictures.js';
+
+const GREY = 128;
 
 /** The pictures of seeds, made again from the seeds: a bank stores none. */
 export async function tilesOfSeeds(
@@ -14,8 +17,13 @@ export async function tilesOfSeeds(
   const tiles: Tile[] = [];
   for (let at = 0; at < seeds.length; at += generator.batch) {
     const some = Array.from(seeds).slice(at, at + generator.batch);
-    for (const data of await pixels.convert(await generator.generate(some, psi)))
-      tiles.push({ data, width, height });
+    const shown = some.filter((seed) => !isDrawn(seed));
+    const made = shown.length === 0 ? [] : await pixels.convert(await generator.generate(shown, psi));
+    // A drawn candidate has no picture: its place stays grey.
+    for (const seed of some) {
+      const data = isDrawn(seed) ? new Uint8Array(width * height * 3).fill(GREY) : made.shift();
+      tiles.push({ data: data as Tile['data'], width, height });
+    }
   }
   await pixels.release();
   return tiles;

@@ -1,0 +1,139 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  candidateId,
+  FileStore,
+  isDrawn,
+  type Manifest,
+  openBank,
+  verifyBank,
+} from '../../src/bank/index.js';
+import { findModel, InferencePool } from '../../src/onnx/index.js';
+import { buildBank, calibrateBank, type Networks, openSupport } from '../../src/pipeline/index.js';
+import { latents } from '../../src/synthesis/index.js';
+import { momentsOf, UnitMatrix } from '../../src/vectors/index.js';
+import { shippedFolders, temporaryFolder, tinyNetworks } from '../support/networks.js';
+import { tinyArcFace, tinyArcFaceCard, writeModel } from '../support/tiny-models.js';
+
+const d = 16;
+const pool = new InferencePool({ threads: 2 });
+let folder: string;
+let networks: Networks;
+let store: FileStore;
+let raw: Manifest;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const card = { ...tinyArcFaceCard, output: { name: '683', dimension: d } };
+  const embedder = await writeModel(join(folder, 'small'), tinyArcFace(d), card);
+  networks = {
+    ...(await tinyNetworks(join(folder, 'models'))),
+    embedder: await findModel(shippedFolders(), embedder, 'embedder'),
+  };
+  store = new FileStore(join(folder, 'store'));
+  raw = await build();
+});
+afterAll(async () => {
+  await pool.close();
+  await rm(folder, { recursive: true });
+});
+
+const build = async (epoch = 0) => {
+  const options = { size: 150, chunkSize: 64, minimumScore: 0, firstSeed: epoch * 2 ** 32 };
+  return (await buildBank({ pool, store, bank: 'blobs', networks, options, epoch })).manifest;
+};
+
+/** Real people, as far as this test goes: two groups at opposite places. */
+function people(count: number): UnitMatrix {
+  const z = latents(
+    Array.from({ length: count }, (_, i) => i),
+    d,
+  );
+  return UnitMatrix.normalise(
+    z.map((x, i) => 0.1 * x + (i % d === (Math.floor(i / d) % 2) * 3 ? 1 : 0)),
+    d,
+  );
+}
+const sample = people(300);
+const calibrate = (more: Partial<Parameters<typeof calibrateBank>[0]> = {}) =>
+  calibrateBank({ pool, store, bank: 'blobs', sample, ...more });
+
+/** Distance of the candidates' mean from the sample's. */
+async function offCentre(version: string): Promise<number> {
+  const { candidates } = await openBank(store, 'blobs', { version });
+  const [a, b] = [momentsOf(UnitMatrix.adopt(candidates.embeddings, d)), momentsOf(sample)];
+  return Math.hypot(...a.mean.map((x, i) => x - b.mean[i]!));
+}
+
+describe('calibrateBank', () => {
+  let manifest: Manifest;
+  beforeAll(async () => {
+    manifest = await calibrate();
+  });
+
+  it('publishes the faces where the people are, and says from what and why', async () => {
+    expect(manifest.parameters.calibration).toMatchObject({ kind: 'mixture', samples: 300 });
+    expect(manifest.parameters.calibration).toHaveProperty(
+      'reason',
+      expect.stringContaining('300 different'),
+    );
+    expect(await offCentre(raw.version)).toBeGreaterThan(0.3);
+    expect(await offCentre(manifest.version)).toBeLessThan(0.1);
+    // Faces as they are bear no more than a gentle shift.
+    expect(raw.parameters).toMatchObject({ operator: 'shift/1', lambda: 0.25 });
+    expect(manifest.parameters.operator).toBe('standardise/1');
+    const support = await openSupport(pool, store, 'blobs');
+    expect(support.warnings).toEqual([]);
+    await support.close();
+    expect((await verifyBank(store, 'blobs')).problems).toEqual([]);
+  });
+
+  it('marks draws as drawn, beside all faces under their old names', async () => {
+    const [before, after] = await Promise.all([
+      openBank(store, 'blobs', { version: raw.version }),
+      openBank(store, 'blobs', { version: manifest.version }),
+    ]);
+    const seeds = [...after.candidates.seeds];
+    const drawn = seeds.filter(isDrawn);
+    expect(drawn.length).toBe(manifest.counts.drawn);
+    expect(drawn.length).toBeGreaterThan(100);
+    expect(candidateId(drawn[0]!)).toBe('d0');
+    expect(seeds.filter((seed) => !isDrawn(seed))).toEqual([...before.candidates.seeds]);
+  });
+
+  it('calibrates anew from the faces as they were embedded, not from moved ones', async () => {
+    const again = await calibrate();
+    const [a, b] = await Promise.all(
+      [manifest, again].map(({ version }) => openBank(store, 'blobs', { version })),
+    );
+    expect(again.version).not.toBe(manifest.version);
+    expect([...b!.candidates.embeddings]).toEqual([...a!.candidates.embeddings]);
+  });
+
+  it('leaves draws out where they are switched off', async () => {
+    const without = await calibrate({ drawsPerFace: 0 });
+    expect(without.counts).toEqual(raw.counts);
+    expect(await offCentre(without.version)).toBeLessThan(0.2);
+    await calibrate();
+  });
+
+  it('is carried over to the new faces of a later version', async () => {
+    const next = await build(1);
+    expect(next.parameters.calibration).toEqual(manifest.parameters.calibration);
+    expect(next.counts.drawn).toBe(manifest.counts.drawn);
+    const { neighbours, operator } = manifest.parameters;
+    expect(next.parameters).toMatchObject({ neighbours, operator });
+    expect(await offCentre(next.version)).toBeLessThan(0.1);
+    expect(next.inputs.seeds.epoch).toBe(1);
+    expect((await build(1)).version).toBe(next.version);
+  });
+
+  it('refuses what cannot be a sample, and leaves the version in service', async () => {
+    const { version } = await openBank(store, 'blobs');
+    await expect(calibrate({ sample: people(8) })).rejects.toMatchObject({ code: 'FB_CALIBRATION_TOO_FEW' });
+    const other = UnitMatrix.normalise(sample.data, 2 * d);
+    await expect(calibrate({ sample: other })).rejects.toMatchObject({ code: 'FB_EMBEDDING_LENGTH' });
+    await expect(calibrate({ drawsPerFace: -1 })).rejects.toMatchObject({ code: 'FB_OPTION_INVALID' });
+    expect((await openBank(store, 'blobs')).version).toBe(version);
+  });
+});
