@@ -13,7 +13,8 @@ const rooms = {
 };
 rooms.pipeline = Object.keys(rooms);
 rooms.jobs = [...rooms.pipeline, 'pipeline'];
-rooms.service = [...rooms.jobs, 'jobs'];
+rooms.service = [...rooms.jobs, 'jobs', 'gen'];
+rooms.gen = [];
 rooms.cli = [...rooms.service, 'service'];
 
 const forbidden = Object.entries(rooms).map(([room, allowed]) => ({

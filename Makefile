@@ -28,8 +28,16 @@ test-node24: models ## the suite on Node 24
 	@npm exec --yes --package=node@24 -- bash -c 'node --version && node node_modules/vitest/vitest.mjs run'
 
 .PHONY: lint
-lint: $(INSTALLED) ## format, lint, types, direction of the rooms, unused code
-	@biome check . && tsc --noEmit && depcruise --config .dependency-cruiser.cjs src workers bench && knip
+lint: $(INSTALLED) ## format, lint, types, direction of the rooms, unused code, the contract
+	@biome check . && tsc --noEmit && depcruise --config .dependency-cruiser.cjs src workers bench && knip && $(MAKE) --no-print-directory contract
+
+.PHONY: contract
+contract: $(INSTALLED) ## the .proto files: style, and nothing that breaks clients of the last release
+	@npm run --silent contract
+
+.PHONY: proto
+proto: $(INSTALLED) ## write src/gen anew from the .proto files
+	@npm run --silent proto
 
 .PHONY: build
 build: $(INSTALLED) ## compile to dist/

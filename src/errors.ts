@@ -11,6 +11,8 @@ export type GrpcStatus =
   | 'DATA_LOSS'
   | 'UNAVAILABLE'
   | 'CANCELLED'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
   | 'INTERNAL';
 
 interface CatalogueEntry {
@@ -422,6 +424,96 @@ export const ERROR_CATALOGUE = define({
     message: "the job's {kind} {card} has fingerprint {expected}, this machine's has {actual}",
     remedy: 'Give every worker the same model cards and files; `foilbank models list` shows them.',
     status: 'FAILED_PRECONDITION',
+  },
+  // ── service ─────────────────────────────────────────────────────────────────────────────────────────────────
+  FB_REQUEST_INVALID: {
+    message: 'request, field {field}: {reason}',
+    remedy: 'Correct the field; the contract in proto/ and docs/service.md say what it takes.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_EMBEDDING_BYTES: {
+    message: 'embedding {row}: {bytes} bytes are no whole number of float32 values',
+    remedy: 'Send 4 bytes a value, little-endian.',
+    status: 'INVALID_ARGUMENT',
+  },
+  FB_LIMIT: {
+    message: 'the request asks for {actual} {what}, this server takes {limit}',
+    remedy: 'Ask for less at once, in several requests; the operator can raise the limit.',
+    status: 'RESOURCE_EXHAUSTED',
+  },
+  FB_OVERLOADED: {
+    message: 'too much at once: this server takes {limit} {what}',
+    remedy: 'Try again after a moment, with fewer requests at a time.',
+    status: 'RESOURCE_EXHAUSTED',
+    retryable: true,
+  },
+  FB_BANK_NOT_SERVED: {
+    message: 'bank {bank} is not served here; served are {banks}',
+    remedy: 'Name one of these; the operator can serve others (`foilbank serve --banks`).',
+    status: 'NOT_FOUND',
+  },
+  FB_BANK_UNREADY: {
+    message: 'bank {bank} does not serve yet: {reason}',
+    remedy: 'Try again after a moment; /readyz says when it serves.',
+    status: 'UNAVAILABLE',
+    retryable: true,
+  },
+  FB_THRESHOLD_UNKNOWN: {
+    message: 'bank {bank}, version {version}, has no threshold named {preset}',
+    remedy: 'Give a threshold as a number; only calibrated banks have named ones.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_KEY_REQUIRED: {
+    message: 'no API key was given',
+    remedy: 'Send the header "authorization: Bearer <key>"; `foilbank keys create` makes keys.',
+    status: 'UNAUTHENTICATED',
+  },
+  FB_KEY_INVALID: {
+    message: 'the API key is not known',
+    remedy: 'It was mistyped or revoked: use another one.',
+    status: 'UNAUTHENTICATED',
+  },
+  FB_KEY_EXPIRED: {
+    message: 'API key {id} expired at {at}',
+    remedy: 'Ask the operator for a new one (`foilbank keys create`).',
+    status: 'UNAUTHENTICATED',
+  },
+  FB_SCOPE_MISSING: {
+    message: 'API key {id} lacks scope {scope}',
+    remedy: 'Use a key that was created with this scope.',
+    status: 'PERMISSION_DENIED',
+  },
+  FB_RATE_LIMITED: {
+    message: 'API key {id} may make {rate} requests a second',
+    remedy: 'Slow down, or gather embeddings into fewer requests.',
+    status: 'RESOURCE_EXHAUSTED',
+    retryable: true,
+  },
+  FB_KEYS_INVALID: {
+    message: 'key file {file}: {reason}',
+    remedy: 'Restore it, or remove it and create keys anew (`foilbank keys create`).',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_KEY_NOT_FOUND: {
+    message: 'key file {file} has no key {id}',
+    remedy: '`foilbank keys list` shows those that there are.',
+    status: 'NOT_FOUND',
+  },
+  FB_AUTH_NEEDED: {
+    message: 'without authentication only loopback is served, not {host}',
+    remedy: 'Create keys (`foilbank keys create`) and leave --no-auth away, or serve 127.0.0.1.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_TLS_INVALID: {
+    message: 'TLS cannot be set up: {reason}',
+    remedy: 'Give a PEM certificate and the key that belongs to it.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_STOPPING: {
+    message: 'the server is stopping',
+    remedy: 'Try again: another one, or this one anew, will answer.',
+    status: 'UNAVAILABLE',
+    retryable: true,
   },
 });
 

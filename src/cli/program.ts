@@ -54,6 +54,14 @@ const COMMANDS: Readonly<Record<string, CommandModule>> = {
     description: 'refresh banks by the clock',
     open: async () => (await import('./schedule.js')).scheduleCommand,
   },
+  serve: {
+    description: 'answer gRPC, gRPC-Web and JSON requests on one port; logs JSON lines',
+    open: async () => (await import('./serve.js')).serveCommand,
+  },
+  keys: {
+    description: 'API keys of `foilbank serve`',
+    open: async () => (await import('./keys.js')).keysCommand,
+  },
   models: {
     description: 'the networks: what is there, prepare their weights, prove that they run right',
     open: async () => (await import('./models.js')).modelsCommand,

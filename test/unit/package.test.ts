@@ -27,6 +27,6 @@ describe('the package', () => {
       'discrepancy',
       'pipeline',
     ];
-    expect(doors).toEqual(['.', ...rooms.map((room) => `./${room}`)]);
+    expect(doors).toEqual(['.', ...rooms.map((room) => `./${room}`), './client']);
   });
 });

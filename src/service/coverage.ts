@@ -1,0 +1,40 @@
+import { dot, UnitMatrix } from '../vectors/index.js';
+
+/** Where a bank has faces, as far as one number tells: how far from their mean direction its candidates lie. */
+export interface Coverage {
+  /** Unit length, [d]. */
+  readonly mean: Float32Array;
+  /** Similarity to the mean below which an embedding is outside. -1 where the candidates have no mean direction. */
+  readonly floor: number;
+}
+
+const LOOKED_AT = 2 ** 16;
+const QUANTILE = 0.001;
+/**
+ * Real faces lie farther out than virtual ones, so the candidates' own quantile would turn many of them away. Measured with the
+ * default networks: 99.9 % of the candidates are above .88, all of 256 LFW faces above .83, vectors with shuffled coordinates and
+ * random ones below .31; four times the candidates' own reach below their quantile is .67.
+ */
+const REACH = 4;
+
+/** @param candidates shape [n, d], n ≥ 1; of very many an even sample is looked at */
+export function coverageOf(candidates: UnitMatrix): Coverage {
+  const { dimension, rows } = candidates;
+  const step = Math.max(1, rows / LOOKED_AT);
+  const looked = Array.from({ length: Math.min(rows, LOOKED_AT) }, (_, i) => Math.floor(i * step));
+  const sum = new Float64Array(dimension);
+  for (const row of looked) {
+    const values = candidates.row(row);
+    for (let i = 0; i < dimension; i++) sum[i]! += values[i]!;
+  }
+  // Of no candidates' directions, or of opposite ones, there is no mean: then nothing is outside.
+  if (Math.hypot(...sum) < 1e-6 * looked.length) return { mean: new Float32Array(dimension), floor: -1 };
+  const mean = UnitMatrix.normalise(sum, dimension, 'mean').row(0);
+  const similarities = Float64Array.from(looked, (row) => dot(candidates.row(row), mean)).sort();
+  const quantile = (p: number) => similarities[Math.floor(p * (similarities.length - 1))]!;
+  const low = quantile(QUANTILE);
+  return { mean, floor: Math.max(-1, low - REACH * (quantile(0.5) - low)) };
+}
+
+export const isOutside = ({ mean, floor }: Coverage, embedding: Float32Array): boolean =>
+  dot(embedding, mean) < floor;

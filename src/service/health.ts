@@ -1,0 +1,35 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
+import { health } from '../gen/index.js';
+
+const { HealthCheckResponseSchema, HealthCheckResponse_ServingStatus: Status } = health;
+/** Milliseconds between looks of `Watch`. */
+const LOOK = 250;
+
+/** The gRPC health protocol. @param services those that there are; '' is the server as a whole */
+export function healthService(
+  services: ReadonlySet<string>,
+  ready: () => boolean,
+): ServiceImpl<typeof health.Health> {
+  const statusOf = (service: string) => {
+    if (service !== '' && !services.has(service)) return undefined;
+    return ready() ? Status.SERVING : Status.NOT_SERVING;
+  };
+  return {
+    check: ({ service }) => {
+      const status = statusOf(service);
+      if (status === undefined) throw new ConnectError('unknown service', Code.NotFound);
+      return create(HealthCheckResponseSchema, { status });
+    },
+    async *watch({ service }, { signal }) {
+      let told: number | undefined;
+      while (!signal.aborted) {
+        const status = statusOf(service) ?? Status.SERVICE_UNKNOWN;
+        if (status !== told) yield create(HealthCheckResponseSchema, { status });
+        told = status;
+        await sleep(LOOK, undefined, { signal }).catch(() => {});
+      }
+    },
+  };
+}

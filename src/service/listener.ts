@@ -1,0 +1,170 @@
+import { createServer as createHttp1, type Server as Http1Server, type RequestListener } from 'node:http';
+import {
+  createServer as createHttp2,
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import { type AddressInfo, createServer as createTcp, type Server, type Socket } from 'node:net';
+import { FoilbankError, reasonOf } from '../errors.js';
+
+export interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Authority of the clients' certificates: given, nobody gets in without one. */
+  readonly clientCa?: Buffer | undefined;
+}
+
+export interface ListenerSettings {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly tls?: TlsFiles | undefined;
+  readonly handler: RequestListener;
+  /** Milliseconds within which a client must have said what it speaks, and sent a whole request. */
+  readonly patience: number;
+}
+
+export interface Listener {
+  readonly url: string;
+  /** Takes no new connection and no new request, waits for those under way, and cuts what is left after `milliseconds`. */
+  close(milliseconds: number): Promise<void>;
+}
+
+const PREFACE = 'PRI * HTTP/2.0';
+const HTTP2 = {
+  settings: { maxConcurrentStreams: 256, maxHeaderListSize: 16_384, enablePush: false },
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+  maxSessionMemory: 64,
+  maxSettings: 32,
+};
+const MAX_CONNECTIONS = 4096;
+
+/**
+ * One port for HTTP/2 and HTTP/1.1: with TLS by ALPN, without it by a connection's first bytes.
+ *
+ * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID
+ */
+export async function openListener(settings: ListenerSettings): Promise<Listener> {
+  const { host, port, tls, patience } = settings;
+  const sockets = new Set<Socket>();
+  const sessions = new Set<ServerHttp2Session>();
+  const handler = guarded(settings.handler, patience);
+  const times = { headersTimeout: patience, requestTimeout: patience, keepAliveTimeout: 65_000 };
+  const limits = { connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 };
+  const both = handler as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  let http1: Http1Server | undefined;
+  let server: Server;
+  if (tls) {
+    const { cert, key, clientCa } = tls;
+    try {
+      const mutual = clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: true } : {};
+      const options = { ...HTTP2, ...mutual, cert, key, allowHTTP1: true, minVersion: 'TLSv1.2' as const };
+      const secure = createSecureServer({ ...options, handshakeTimeout: patience }, both);
+      // The HTTP/1.1 side of it takes these from its own fields.
+      Object.assign(secure, times);
+      track(secure, sessions);
+      server = secure;
+    } catch (error) {
+      throw new FoilbankError('FB_TLS_INVALID', { reason: reasonOf(error) }, { cause: error });
+    }
+  } else {
+    const http2 = createHttp2(HTTP2, both);
+    track(http2, sessions);
+    http1 = createHttp1({ ...times, ...limits }, handler);
+    const plain = http1;
+    server = createTcp((socket) =>
+      sniff(socket, patience, (isHttp2) => (isHttp2 ? http2 : plain).emit('connection', socket)),
+    );
+  }
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    // What a client does to its connection is no fault of the process.
+    socket.on('error', () => socket.destroy());
+  });
+  await listen(server, host, port);
+  const address = server.address() as AddressInfo;
+  const name = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `${tls ? 'https' : 'http'}://${name}:${address.port}`,
+    close: (milliseconds) =>
+      new Promise((resolve) => {
+        const cut = setTimeout(() => {
+          for (const socket of sockets) socket.destroy();
+        }, milliseconds);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+        for (const session of sessions) session.close();
+        http1?.close();
+        http1?.closeIdleConnections();
+      }),
+  };
+}
+
+function track(
+  server: {
+    on(event: 'session', on: (session: ServerHttp2Session) => void): unknown;
+    on(event: 'sessionError', on: () => void): unknown;
+  },
+  sessions: Set<ServerHttp2Session>,
+): void {
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+    session.on('error', () => session.destroy());
+  });
+  server.on('sessionError', () => {});
+}
+
+/** Reads just enough to know the protocol, and puts it back. */
+function sniff(socket: Socket, patience: number, decided: (isHttp2: boolean) => void): void {
+  const timer = setTimeout(() => socket.destroy(), patience);
+  socket.once('close', () => clearTimeout(timer));
+  let seen = Buffer.alloc(0);
+  const look = () => {
+    const chunk: Buffer | null = socket.read();
+    if (!chunk) return;
+    seen = Buffer.concat([seen, chunk]);
+    const text = seen.subarray(0, PREFACE.length).toString('latin1');
+    const isHttp2 = text === PREFACE;
+    if (!isHttp2 && PREFACE.startsWith(text)) return;
+    clearTimeout(timer);
+    socket.off('readable', look);
+    socket.unshift(seen);
+    decided(isHttp2);
+  };
+  socket.on('readable', look);
+}
+
+/** HTTP/2 has no time limit for a request's body: whoever sends it drop by drop is cut off. */
+function guarded(handler: RequestListener, patience: number): RequestListener {
+  return (request, response) => {
+    // Both ways at once, as reflection talks, cannot be told from a body that does not end.
+    if (request.httpVersionMajor === 2 && !request.url?.startsWith('/grpc.reflection.')) {
+      const { stream } = request as unknown as Http2ServerRequest;
+      const timer = setTimeout(() => stream.close(0x8), patience);
+      request.once('end', () => clearTimeout(timer));
+      stream.once('close', () => clearTimeout(timer));
+    }
+    request.on('error', () => {});
+    response.on('error', () => {});
+    handler(request, response);
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new FoilbankError('FB_PORT_UNAVAILABLE', { host, port, reason: reasonOf(error) }, { cause: error }),
+      ),
+    );
+    server.listen(port, host, () => resolve());
+  });
+}

@@ -1,0 +1,129 @@
+import { setMaxListeners } from 'node:events';
+import type { RequestListener } from 'node:http';
+import type { ConnectRouter } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { openStore } from '../bank/index.js';
+import type { Config } from '../config.js';
+import { BankService, FaceService, health, reflection, SupportService } from '../gen/index.js';
+import type { RedisSettings } from '../jobs/index.js';
+import type { Logger } from '../log.js';
+import { BankHolder } from './bank-holder.js';
+import { bankService } from './bank-service.js';
+import { faceService, PhotoReading } from './face-service.js';
+import { healthService } from './health.js';
+import { admitted, observed, scopeOf, validated } from './interceptors.js';
+import { KeyRing, openDoor } from './key-ring.js';
+import { openListener } from './listener.js';
+import { Lookups } from './lookup.js';
+import { ServiceMetrics } from './metrics.js';
+import { pages, type Readiness } from './pages.js';
+import { QueueDoor } from './queue-door.js';
+import { reflectionService } from './reflection.js';
+import type { ServeSettings } from './settings.js';
+import { supportService } from './support-service.js';
+
+export interface ServeInputs {
+  readonly config: Pick<Config, 'store' | 'threads' | 'cards' | 'cache'>;
+  readonly settings: ServeSettings;
+  readonly redis?: RedisSettings | undefined;
+  readonly log: Logger;
+}
+
+export interface Service {
+  readonly url: string;
+  readonly readiness: () => Readiness;
+  /** Resolves once every bank was looked at for the first time. */
+  readonly loaded: Promise<void>;
+  /** Refuses new requests, lets those under way finish, and frees everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the contract on one port. It listens at once and says by `/readyz` when its banks serve.
+ *
+ * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID, FB_KEYS_INVALID, FB_FILE_UNREADABLE, FB_STORE_LOCATION_INVALID
+ */
+export async function openService({ config, settings, redis, log }: ServeInputs): Promise<Service> {
+  const { banks, batches, limits, pollMs, shutdownSeconds } = settings;
+  const store = openStore(config.store);
+  const gatekeeper = settings.keys === undefined ? openDoor : await KeyRing.open(settings.keys, log);
+  const holders = new Map<string, BankHolder>();
+  const metrics = new ServiceMetrics(() =>
+    [...holders].map(([bank, { serving }]) => [bank, serving?.depth ?? 0] as const),
+  );
+  for (const bank of banks)
+    holders.set(
+      bank,
+      new BankHolder({ store, bank, threads: config.threads, batches, pollMs, log, metrics }),
+    );
+  const lookups = new Lookups(holders, limits);
+  const queues = new QueueDoor(redis);
+  const photos = new PhotoReading({ cards: config.cards, cache: config.cache }, config.threads);
+  let draining = false;
+  const readiness = (): Readiness => {
+    const unready = [...holders.values()].filter((h) => !h.serving);
+    const reasons = [
+      ...(draining ? ['it is stopping'] : []),
+      ...unready.map((h) => h.notes.join('; ') || `bank ${h.bank}: it is being loaded`),
+    ];
+    const notes = [
+      ...[...holders.values()].filter((h) => h.serving).flatMap((h) => h.notes),
+      ...gatekeeper.notes,
+    ];
+    return { ready: reasons.length === 0, reasons, notes };
+  };
+  const services = [SupportService, BankService, FaceService, health.Health, reflection.ServerReflection];
+  // A method whose contract names no scope is noticed here, not by who calls it.
+  for (const service of services) service.methods.forEach(scopeOf);
+  const routes = (router: ConnectRouter) => {
+    router.service(SupportService, supportService(lookups));
+    router.service(
+      BankService,
+      bankService(store, queues, async (bank) => holders.get(bank)?.look()),
+    );
+    router.service(FaceService, faceService(lookups, photos));
+    router.service(
+      health.Health,
+      healthService(new Set(services.map((s) => s.typeName)), () => readiness().ready),
+    );
+    router.service(reflection.ServerReflection, reflectionService(services.map((s) => s.file)));
+  };
+  const shutdown = new AbortController();
+  // Every request listens to it.
+  setMaxListeners(0, shutdown.signal);
+  const handler = connectNodeAdapter({
+    routes,
+    interceptors: [
+      observed(log, metrics),
+      admitted({ gatekeeper, concurrency: limits.concurrency, draining: () => draining }),
+      validated(),
+    ],
+    // A field that is mistyped is said, not left out: it might be the threshold.
+    jsonOptions: { ignoreUnknownFields: false },
+    readMaxBytes: limits.messageBytes,
+    maxTimeoutMs: limits.deadlineMs,
+    shutdownSignal: shutdown.signal,
+    fallback: pages(readiness, metrics.registry, gatekeeper) as Parameters<
+      typeof connectNodeAdapter
+    >[0]['fallback'] & {},
+  }) as RequestListener;
+  const { host, port, tls, patienceMs: patience } = settings;
+  const listener = await openListener({ host, port, tls, handler, patience });
+  const loaded = Promise.all([...holders.values()].map((holder) => holder.start())).then(() => {});
+  return {
+    url: listener.url,
+    readiness,
+    loaded,
+    close: async () => {
+      draining = true;
+      log.info({ seconds: shutdownSeconds }, 'stopping');
+      await loaded;
+      // Streams that have no end of their own end now.
+      const closing = listener.close(shutdownSeconds * 1000);
+      shutdown.abort();
+      await closing;
+      gatekeeper.close();
+      await Promise.all([...[...holders.values()].map((h) => h.close()), queues.close(), photos.close()]);
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+import { FoilbankError, reasonOf } from '../errors.js';
+import type { TlsFiles } from './listener.js';
+
+export interface ServeSettings {
+  /** FOILBANK_HOST, default 127.0.0.1. */
+  readonly host: string;
+  /** FOILBANK_PORT, 0..65535, default 8080; 0 takes any free one. */
+  readonly port: number;
+  /** FOILBANK_BANKS: names with commas between, default `default`. Requests without a name mean the first. */
+  readonly banks: readonly string[];
+  /** FOILBANK_KEYS: file of API keys, default `foilbank-keys.json`; undefined: everybody may do everything (loopback only). */
+  readonly keys: string | undefined;
+  /** FOILBANK_TLS_CERT, FOILBANK_TLS_KEY, and for mutual TLS FOILBANK_TLS_CLIENT_CA: PEM files. */
+  readonly tls: TlsFiles | undefined;
+  readonly limits: {
+    /** FOILBANK_MAX_MESSAGE_BYTES, 1,024..268,435,456, default 16 MiB. */
+    readonly messageBytes: number;
+    /** FOILBANK_MAX_EMBEDDINGS of one request, 1..4,096, default 1,024. */
+    readonly embeddings: number;
+    /** FOILBANK_MAX_K, 1..1,000,000, default 4,096; never below what a bank recommends. */
+    readonly k: number;
+    /** FOILBANK_MAX_RESULTS, neighbours or scores of one reply, 1..1,048,576, default 16,384. */
+    readonly results: number;
+    /** FOILBANK_MAX_CONCURRENCY, requests under way, 1..65,536, default 512. */
+    readonly concurrency: number;
+    /** FOILBANK_MAX_DEADLINE_MS of a request, 10..86,400,000, default 60,000. Longer ones are refused. */
+    readonly deadlineMs: number;
+  };
+  readonly batches: {
+    /** FOILBANK_BATCH_ROWS, embeddings of one search, 1..1,024, default 64. */
+    readonly maxRows: number;
+    /** FOILBANK_BATCH_WAIT_MS, that a request waits for others while the engine is busy, 0..1,000, default 2. */
+    readonly maxWaitMs: number;
+    /** FOILBANK_QUEUE_ROWS, embeddings that may wait, 1..1,000,000, default 8,192. */
+    readonly maxWaiting: number;
+  };
+  /** FOILBANK_POLL_MS between looks at which version is in service, 100..3,600,000, default 2,000. */
+  readonly pollMs: number;
+  /** FOILBANK_SHUTDOWN_SECONDS that requests under way get after SIGTERM, 0..3,600, default 25. */
+  readonly shutdownSeconds: number;
+  /** FOILBANK_PATIENCE_MS within which a request must have come in whole, 100..600,000, default 15,000. */
+  readonly patienceMs: number;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface ServeOverrides {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly banks?: readonly string[] | undefined;
+  readonly keys?: string | undefined;
+  readonly auth?: boolean | undefined;
+}
+
+/** @throws FoilbankError FB_OPTION_INVALID, FB_AUTH_NEEDED, FB_FILE_UNREADABLE */
+export function resolveServeSettings(env: Env = process.env, overrides: ServeOverrides = {}): ServeSettings {
+  const whole = (name: string, min: number, max: number, otherwise: number) =>
+    wholeOf(env, name, min, max, otherwise);
+  const host = overrides.host ?? (env.FOILBANK_HOST || '127.0.0.1');
+  const open = overrides.auth === false;
+  if (open && !isLoopback(host)) throw new FoilbankError('FB_AUTH_NEEDED', { host });
+  const names = overrides.banks ?? (env.FOILBANK_BANKS || 'default').split(',');
+  const banks = [...new Set(names.map((name) => name.trim()).filter(Boolean))];
+  if (banks.length === 0)
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{ option: 'FOILBANK_BANKS', value: '""', expected: 'names of banks with commas between' },
+    });
+  return Object.freeze({
+    ...{ host, banks, port: overrides.port ?? whole('FOILBANK_PORT', 0, 65_535, 8080) },
+    keys: open ? undefined : resolve(overrides.keys ?? (env.FOILBANK_KEYS || 'foilbank-keys.json')),
+    tls: tlsOf(env),
+    limits: {
+      messageBytes: whole('FOILBANK_MAX_MESSAGE_BYTES', 1024, 2 ** 28, 2 ** 24),
+      embeddings: whole('FOILBANK_MAX_EMBEDDINGS', 1, 4096, 1024),
+      k: whole('FOILBANK_MAX_K', 1, 1_000_000, 4096),
+      results: whole('FOILBANK_MAX_RESULTS', 1, 2 ** 20, 16_384),
+      concurrency: whole('FOILBANK_MAX_CONCURRENCY', 1, 65_536, 512),
+      deadlineMs: whole('FOILBANK_MAX_DEADLINE_MS', 10, 86_400_000, 60_000),
+    },
+    batches: {
+      maxRows: whole('FOILBANK_BATCH_ROWS', 1, 1024, 64),
+      maxWaitMs: whole('FOILBANK_BATCH_WAIT_MS', 0, 1000, 2),
+      maxWaiting: whole('FOILBANK_QUEUE_ROWS', 1, 1_000_000, 8192),
+    },
+    pollMs: whole('FOILBANK_POLL_MS', 100, 3_600_000, 2000),
+    shutdownSeconds: whole('FOILBANK_SHUTDOWN_SECONDS', 0, 3600, 25),
+    patienceMs: whole('FOILBANK_PATIENCE_MS', 100, 600_000, 15_000),
+  });
+}
+
+/** Names are not asked: what they resolve to may change. */
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+function tlsOf(env: Env): TlsFiles | undefined {
+  const { FOILBANK_TLS_CERT: cert, FOILBANK_TLS_KEY: key, FOILBANK_TLS_CLIENT_CA: clientCa } = env;
+  if (!cert && !key && !clientCa) return undefined;
+  if (!cert || !key)
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      option: cert ? 'FOILBANK_TLS_KEY' : 'FOILBANK_TLS_CERT',
+      ...{ value: '""', expected: 'a PEM file: TLS needs a certificate and its key' },
+    });
+  return { cert: read(cert), key: read(key), clientCa: clientCa ? read(clientCa) : undefined };
+}
+
+function read(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new FoilbankError('FB_FILE_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
+  }
+}
+
+function wholeOf(env: Env, name: string, min: number, max: number, otherwise: number): number {
+  const value = env[name];
+  if (value === undefined || value === '') return otherwise;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= min && number <= max) return number;
+  throw new FoilbankError('FB_OPTION_INVALID', {
+    ...{ option: name, value, expected: `a whole number from ${min} to ${max}` },
+  });
+}

@@ -1,0 +1,43 @@
+import { create } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import { candidateId } from '../bank/index.js';
+import {
+  EstimateDiscrepancyResponseSchema,
+  FindNeighborsResponseSchema,
+  GetBankResponseSchema,
+  ListBanksResponseSchema,
+  NeighborSchema,
+  type SupportService,
+  SupportSetSchema,
+} from '../gen/index.js';
+import { alignAll } from './align.js';
+import type { Found, Lookups } from './lookup.js';
+
+export function supportService(lookups: Lookups): ServiceImpl<typeof SupportService> {
+  return {
+    findNeighbors: ({ lookup, embeddings }, { signal }) =>
+      lookups.find(lookup, embeddings, { neighbours: true, signal }, (found) =>
+        create(FindNeighborsResponseSchema, { source: found.source, supportSets: supportSetsOf(found) }),
+      ),
+    estimateDiscrepancy: ({ lookup, embeddings }, { signal }) =>
+      lookups.find(lookup, embeddings, { signal }, ({ source, discrepancies }) =>
+        create(EstimateDiscrepancyResponseSchema, { source, discrepancies: [...discrepancies] }),
+      ),
+    alignScores: (request, { signal }) => alignAll(lookups, request, signal),
+    getBank: ({ bank }) => create(GetBankResponseSchema, { bank: lookups.bank(lookups.holder(bank)) }),
+    listBanks: () =>
+      create(ListBanksResponseSchema, { banks: [...lookups.holders.values()].map((h) => lookups.bank(h)) }),
+  };
+}
+
+function supportSetsOf({ answer, discrepancies }: Found) {
+  let at = 0;
+  return discrepancies.map((discrepancy) => {
+    const neighbors = Array.from({ length: discrepancy.n }, () => {
+      const seed = answer.seeds[at]!;
+      const similarity = answer.similarities[at++]!;
+      return create(NeighborSchema, { id: candidateId(seed), seed: BigInt(seed), similarity });
+    });
+    return create(SupportSetSchema, { discrepancy, neighbors });
+  });
+}

@@ -1,0 +1,190 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FileStore, publishBank } from '../../src/bank/index.js';
+import { errorDetailOf, JobStatus, unpackEmbedding } from '../../src/client.js';
+import { fingerprint } from '../../src/onnx/index.js';
+import { shippedNetworks } from '../support/networks.js';
+import { hasRedis, needsRedis, startRedis } from '../support/redis.js';
+import {
+  type Bench,
+  crowd,
+  packedRows,
+  publishCrowd,
+  queries,
+  startService,
+  until,
+} from '../support/service.js';
+import { draftOf } from '../unit/bank/fixtures.js';
+
+const [embedding] = packedRows(queries(1));
+let bench: Bench;
+afterEach(() => bench?.close());
+const serves = () => bench.client.support.getBank({}).then((r) => r.bank!);
+const codeOf = async (call: Promise<unknown>) =>
+  errorDetailOf(await call.then(() => undefined).catch((e: unknown) => e))?.code;
+
+/** Asks without a pause until told to stop; every reply must be whole. */
+function load(clients: number) {
+  let on = true;
+  const versions = new Set<string>();
+  let replies = 0;
+  const failures: unknown[] = [];
+  const done = Promise.all(
+    Array.from({ length: clients }, async () => {
+      while (on)
+        await bench.client.support.estimateDiscrepancy({ embeddings: [embedding!] }).then(
+          ({ source }) => {
+            versions.add(source!.version);
+            replies++;
+          },
+          (error: unknown) => failures.push(error),
+        );
+    }),
+  );
+  return {
+    versions,
+    failures,
+    replies: () => replies,
+    stop: async () => {
+      on = false;
+      await done;
+    },
+  };
+}
+
+describe('versions', () => {
+  it('are swapped and rolled back under load without a failed request', async () => {
+    bench = await startService((store) => publishCrowd(store, 'default', 1));
+    const traffic = load(8);
+    await publishCrowd(bench.store, 'default', 2);
+    await until(() => traffic.versions.has('000002'));
+    const { version } = await bench.client.bank.rollback({ bank: 'default', version: '' });
+    expect(version).toBe('000001');
+    const after = await bench.client.support.estimateDiscrepancy({ embeddings: [embedding!] });
+    expect(after.source?.version).toBe('000001');
+    await traffic.stop();
+    expect(traffic.failures).toEqual([]);
+    expect([...traffic.versions].sort()).toEqual(['000001', '000002']);
+    expect(traffic.replies()).toBeGreaterThan(50);
+  });
+
+  it('that are damaged, or failed a gate, are refused with a note and a metric while the old one serves', async () => {
+    bench = await startService((store) => publishCrowd(store, 'default', 1));
+    const spare = new FileStore(join(bench.folder, 'spare'));
+    await publishCrowd(spare, 'default', 1);
+    await publishCrowd(spare, 'default', 2);
+    const candidates = join(bench.folder, 'spare/default/versions/000002/candidates');
+    const [part] = await readdir(candidates);
+    const bytes = await readFile(join(candidates, part!));
+    bytes[bytes.length >> 1]! ^= 0xff;
+    await publishCrowd(bench.store, 'default', 2);
+    // Damaged before a poll could see it whole, or after: either way the version that serves is whole.
+    await until(async () => (await serves()).version === '000002');
+    await publishCrowd(bench.store, 'default', 3, {
+      gateResults: [{ gate: 'drift', passed: false, value: 2, limit: 1 }],
+    });
+    await until(() => bench.service.readiness().notes.length > 0);
+    const readiness = bench.service.readiness();
+    expect(readiness.ready).toBe(true);
+    expect(readiness.notes[0]).toContain('version 000003 was refused');
+    expect((await serves()).version).toBe('000002');
+    expect((await serves()).notes[0]).toContain('drift');
+    const metrics = await (await fetch(`${bench.service.url}/metrics`)).text();
+    expect(metrics).toContain('foilbank_versions_refused_total{bank="default",code="FB_GATE_FAILED"} 1');
+    const own = join(bench.folder, 'banks/default/versions/000001/candidates');
+    const [first] = await readdir(own);
+    await writeFile(join(own, first!), bytes);
+    expect(await codeOf(bench.client.bank.rollback({ bank: 'default', version: '000001' }))).toBe(
+      'FB_BANK_CORRUPT',
+    );
+    expect(
+      (await bench.client.support.estimateDiscrepancy({ embeddings: [embedding!] })).source?.version,
+    ).toBe('000002');
+  });
+
+  it('may come later than the server: until then it says what it waits for', async () => {
+    bench = await startService(async () => {});
+    expect(bench.service.readiness()).toMatchObject({ ready: false });
+    expect(bench.service.readiness().reasons[0]).toContain('holds no published bank');
+    expect(await codeOf(bench.client.support.estimateDiscrepancy({ embeddings: [embedding!] }))).toBe(
+      'FB_BANK_UNREADY',
+    );
+    await publishCrowd(bench.store, 'default', 1);
+    await until(() => bench.service.readiness().ready);
+  });
+});
+
+describe('the queue behind it', () => {
+  it('is not needed for lookups, and missed with a code', async () => {
+    bench = await startService((store) => publishCrowd(store, 'default', 1), {
+      env: { REDIS_URL: 'redis://127.0.0.1:1' },
+    });
+    expect(await codeOf(bench.client.bank.refresh({ bank: 'default' }))).toBe('FB_REDIS_UNREACHABLE');
+    expect(bench.service.readiness().ready).toBe(true);
+    await bench.client.support.estimateDiscrepancy({ embeddings: [embedding!] });
+    expect(await codeOf(bench.client.bank.pin({ bank: 'default', version: '000009' }))).toBe(
+      'FB_BANK_VERSION_NOT_FOUND',
+    );
+    expect(await codeOf(bench.client.bank.pin({ bank: 'default', version: '000001' }))).toBeUndefined();
+  });
+
+  it.skipIf(!hasRedis)(needsRedis('takes refreshes, once each, and tells how far they are'), async () => {
+    const redis = await startRedis();
+    bench = await startService((store) => publishCrowd(store, 'default', 1), {
+      env: { REDIS_URL: redis.url },
+    });
+    const { bank } = bench.client;
+    const first = await bank.refresh({ bank: 'default', size: 100 });
+    const again = await bank.refresh({ bank: 'default', size: 100 });
+    expect(again).toMatchObject({ jobId: first.jobId, joined: true });
+    expect((await bank.getJob({ jobId: first.jobId })).job).toMatchObject({
+      bank: 'default',
+      status: JobStatus.WAITING,
+    });
+    for await (const { job } of bank.watchJob({ jobId: first.jobId })) {
+      expect(job?.id).toBe(first.jobId);
+      break;
+    }
+    expect(await codeOf(bank.getJob({ jobId: 'nothing' }))).toBe('FB_JOB_NOT_FOUND');
+    await bench.close();
+    await redis.stop();
+  });
+});
+
+describe('photos', () => {
+  it('are embedded with the bank’s own network and compared', async () => {
+    const { embedder } = await shippedNetworks();
+    const draft = draftOf(crowd(50, 3, 128));
+    bench = await startService((store) =>
+      publishBank(store, 'default', {
+        ...draft,
+        inputs: {
+          ...draft.inputs,
+          embedder: {
+            ...draft.inputs.embedder,
+            ...{ name: 'recogniser', cardSha256: fingerprint(embedder.card) },
+          },
+        },
+        parameters: { ...draft.parameters, neighbours: 16, operator: 'standardise/1' },
+      }),
+    );
+    const folder = fileURLToPath(new URL('../../node_modules/@vladmandic/face-api/demo/', import.meta.url));
+    const [one, two] = await Promise.all(
+      ['sample1.jpg', 'sample2.jpg'].map((f) => readFile(join(folder, f))),
+    );
+    const { face } = bench.client;
+    const { faces } = await face.embed({ photos: [{ image: one! }, { image: two! }] });
+    expect(faces.map((f) => unpackEmbedding(f.embedding!).length)).toEqual([128, 128]);
+    const reply = await face.compare({ a: { image: one! }, b: { image: one! }, operator: 'none' });
+    expect(reply.comparison!.scores[0]!.raw).toBeCloseTo(1, 5);
+    expect(await codeOf(face.embed({ photos: [{ image: new Uint8Array([1, 2, 3]) }] }))).toBe(
+      'FB_PHOTO_NOT_AN_IMAGE',
+    );
+    expect(await codeOf(face.embed({ photos: [{ image: one!, face: { case: 'index', value: 99 } }] }))).toBe(
+      'FB_FACE_INDEX',
+    );
+    expect(bench.logged()).not.toContain(one!.subarray(100, 120).toString('base64'));
+  });
+});
