@@ -64,13 +64,13 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
       values.bank === undefined
         ? undefined
         : await openSupport(pool, openStore(store, { cache }), values.bank);
-    for (const [title, queries] of [
+    for (const [title, embeddings] of [
       ['the photos as they are', matrix(clean)],
       ['mixed quality', matrix(mixed)],
     ] as const) {
       const split = await evaluateSplits(
         pool,
-        { embeddings: matrix(clean), labels },
+        { embeddings, labels },
         async (half) => {
           const cohort = await CohortEstimator.create({
             ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
@@ -79,7 +79,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
           const virtual = support ? ks.map((k) => new VirtualEstimator(support.search, k)) : [];
           return { estimators: [...real, ...virtual], close: () => cohort.close() };
         },
-        { splits: Number(values.splits), resamples: Number(values.resamples), queries },
+        { splits: Number(values.splits), resamples: Number(values.resamples) },
       );
       print(title, split, Number(values.splits), rows.length);
     }

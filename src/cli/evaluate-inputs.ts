@@ -40,8 +40,6 @@ export interface Collection {
   readonly files?: readonly string[];
   readonly groups: readonly (string | undefined)[] | undefined;
   readonly pairs: PairTrials | undefined;
-  /** The same photos as they were before their quality was mixed: what cohorts are made of. */
-  readonly clean: UnitMatrix;
   readonly warnings: readonly string[];
 }
 
@@ -55,7 +53,7 @@ export async function collectionOfNpy(file: string, options: InputOptions): Prom
   const lines = parseLabels(await readText(labelsFile), embeddings.rows, labelsFile);
   // The file that `foilbank embed` writes names photos, which name identities.
   const labels = lines.map((line) => (PHOTO.test(line) ? identityOfPhoto(line, dirname(line)) : line));
-  return finished(embeddings, embeddings, labels, lines, undefined, options, []);
+  return finished(embeddings, labels, lines, undefined, options, []);
 }
 
 /** The photos of a folder, embedded. @throws FoilbankError FB_FILE_UNREADABLE, FB_PHOTOS_NONE, FB_CANCELLED, and what the networks throw */
@@ -76,58 +74,42 @@ export async function collectionOfPhotos(
   if (all.length === 0) throw new FoilbankError('FB_PHOTOS_NONE', { folder });
   const cache = options.cache ?? join(context.config.cache, 'embeddings');
   const reader = new PhotoEmbeddings(pool, { faceBox: options.whole ? 'whole' : 'detect', cache });
-  const read = async (label: string, change?: ReturnType<typeof mixedQuality>) => {
-    const view = progressView(label, 'photos', options.json ?? false);
-    let meter: RateMeter | undefined;
-    const embedded = await reader
-      .embed(all, models, {
-        ...{ change, signal: context.signal },
-        onProgress: (done, total, known) => {
-          meter ??= new RateMeter(total, known);
-          view.update(meter.update(done), known > 0 ? `${known} known already` : undefined);
-        },
-      })
-      .finally(() => view.stop());
-    return embedded;
-  };
-  const clean = await read('embedding');
-  const mixed = options.mixed ? await read('embedding at mixed quality', mixedQuality(options.seed)) : clean;
-  const rows = all.flatMap((_, i) => (clean[i] && mixed[i] ? [i] : []));
+  const view = progressView('embedding', 'photos', options.json ?? false);
+  let meter: RateMeter | undefined;
+  const found = await reader
+    .embed(all, models, {
+      ...{ change: options.mixed ? mixedQuality(options.seed) : undefined, signal: context.signal },
+      onProgress: (done, total, known) => {
+        meter ??= new RateMeter(total, known);
+        view.update(meter.update(done), known > 0 ? `${known} known already` : undefined);
+      },
+    })
+    .finally(() => view.stop());
+  const rows = all.flatMap((_, i) => (found[i] ? [i] : []));
   const files = rows.map((i) => all[i]!);
   const { dimension } = models.embedder.card.output;
-  const matrix = (some: typeof clean) =>
-    UnitMatrix.concat(
-      rows.map((i) => UnitMatrix.adopt(some[i]!, dimension, all[i])),
-      dimension,
-    );
+  const embeddings = UnitMatrix.concat(
+    rows.map((i) => UnitMatrix.adopt(found[i]!, dimension, all[i])),
+    dimension,
+  );
   const warnings =
     rows.length < all.length
       ? [`${all.length - rows.length} of ${all.length} photos are left out: no face could be read in them`]
       : [];
   const labels = files.map((file) => identityOfPhoto(file, folder));
   const names = files.map((file) => relative(folder, file));
-  const embeddings = matrix(mixed);
-  return finished(
-    embeddings,
-    options.mixed ? matrix(clean) : embeddings,
-    labels,
-    names,
-    files,
-    options,
-    warnings,
-  );
+  return finished(embeddings, labels, names, files, options, warnings);
 }
 
 async function finished(
   embeddings: UnitMatrix,
-  clean: UnitMatrix,
   labels: readonly string[],
   names: readonly string[],
   files: readonly string[] | undefined,
   options: InputOptions,
   warnings: readonly string[],
 ): Promise<Collection> {
-  const twice = contradictions(clean, labels);
+  const twice = contradictions(embeddings, labels);
   const [one] = twice;
   const said = one
     ? [
@@ -139,7 +121,7 @@ async function finished(
       ? undefined
       : await pairsOf(options.pairs, labels, names, files !== undefined);
   return {
-    ...{ embeddings, clean, labels, names, ...(files ? { files } : {}) },
+    ...{ embeddings, labels, names, ...(files ? { files } : {}) },
     groups: await groupsOf(options, labels, names, files),
     pairs: pairs?.trials,
     warnings: [...warnings, ...said, ...(pairs?.warnings ?? [])],

@@ -108,7 +108,7 @@ export async function writeReport(out: string, evaluated: Evaluated): Promise<vo
   const html = htmlReport({
     title: 'How right the scores are',
     facts: [
-      `${identities.labels.length} photos of ${identities.names.length} people: ${identities.genuine} genuine and ${identities.impostor} impostor pairs${options.mixed ? ', at mixed quality' : ''}.`,
+      `${identities.labels.length} photos of ${identities.names.length} people: ${identities.genuine} genuine and ${identities.impostor} impostor pairs${options.mixed ? ', at mixed quality (the pictures below are the photos as they were)' : ''}.`,
       `Support sets from ${[...new Set(estimates.map(({ estimator }) => estimator))].join(' and ') || 'nothing'}${options.bank === undefined ? '' : `; bank ${options.bank}`}.`,
     ],
     warnings,
@@ -142,7 +142,7 @@ function rOf({ estimates, collection }: Evaluated, best: Result): GroupValues[] 
     values.push(r);
     by.set(group, values);
   });
-  return [...by].map(([group, values]) => ({ group, values }));
+  return [...by].sort(([a], [b]) => (a < b ? -1 : 1)).map(([group, values]) => ({ group, values }));
 }
 
 /** Small pictures as data URLs: they are in the user's own report and nowhere else. */

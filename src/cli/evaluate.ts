@@ -80,7 +80,7 @@ export function evaluateCommand(context: ContextOf): Command {
       `
 Scores every pair of photos, raw and aligned: by virtual faces of a bank, and by a cohort of real ones, the reference.
 Without --splits the cohort is everybody else among the photos, which no service could have; with --splits it is people
-who are not tested. Embeddings are kept, so a stopped run goes on where it stopped.
+who are not tested. With --mixed everybody's photos are degraded, the cohort's too. Embeddings are kept, so a stopped run goes on where it stopped.
 
 Examples:
   foilbank evaluate photos/ --bank default --out report/
@@ -175,7 +175,7 @@ function checkEmbedder({ bank }: Support, { embeddings }: Collection, used: stri
 async function estimatesOf(
   context: CliContext,
   pool: InferencePool,
-  { embeddings, clean, labels }: Collection,
+  { embeddings, labels }: Collection,
   support: Support | undefined,
   options: EvaluateOptions,
 ): Promise<DiscrepancyEstimate[]> {
@@ -184,7 +184,7 @@ async function estimatesOf(
   for (const k of options.k.filter((k) => k <= (support?.search.candidates ?? 0)))
     estimates.push(await new VirtualEstimator(support!.search, k).estimate(embeddings, { signal }));
   if (!options.cohort) return estimates;
-  const cohort = await CohortEstimator.create({ pool, embeddings: clean, identities: labels, k: 1 });
+  const cohort = await CohortEstimator.create({ pool, embeddings, identities: labels, k: 1 });
   try {
     const exclude = labels.map((label) => ({ identities: [label] }));
     for (const k of options.k.filter((k) => k < embeddings.rows))
@@ -198,7 +198,7 @@ async function estimatesOf(
 async function halvings(
   context: CliContext,
   pool: InferencePool,
-  { embeddings, clean, labels }: Collection,
+  { embeddings, labels }: Collection,
   support: Support | undefined,
   { k, cohort, splits, resamples, seed, lambda, json }: EvaluateOptions,
 ): Promise<SplitRow[]> {
@@ -208,7 +208,7 @@ async function halvings(
     : [];
   return evaluateSplits(
     pool,
-    { embeddings: clean, labels },
+    { embeddings, labels },
     async (half) => {
       if (!cohort) return { estimators: virtual, close: async () => {} };
       const others = await CohortEstimator.create({
@@ -217,7 +217,7 @@ async function halvings(
       const real = k.filter((n) => n <= half.embeddings.rows).map((n) => others.withK(n));
       return { estimators: [...virtual, ...real], close: () => others.close() };
     },
-    { splits, resamples, seed, lambda, queries: embeddings, signal: context.signal, onProgress: view.update },
+    { splits, resamples, seed, lambda, signal: context.signal, onProgress: view.update },
   ).finally(view.stop);
 }
 

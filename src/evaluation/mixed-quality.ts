@@ -23,8 +23,8 @@ export function qualityOf(
 
 /**
  * Photos as they come from cameras on walls and old telephones: half of them as they are, the others with a face of 24 to 48 pixels
- * (scaled down and up again), blurred (Gaussian of 1.3 to 2.7 % of the face's side), or dark (15 to 40 % of the light) and saved as
- * JPEG of quality 8 to 25.
+ * (scaled down and up again), blurred (Gaussian of 0.8 to 1.8 % of the face's side), or dark (20 to 50 % of the light) and saved as
+ * JPEG of quality 10 to 30.
  */
 export function mixedQuality(seed: number): PhotoChange {
   return {
@@ -35,10 +35,10 @@ export function mixedQuality(seed: number): PhotoChange {
       const { width, height } = photo;
       if (quality === 'kept') return photo;
       const image = () => sharp(Buffer.from(photo.pixels), { raw: { width, height, channels: 3 } });
-      if (quality === 'blur') return pixelsOf(photo, image().blur(faceSide * between(0.013, 0.027)));
+      if (quality === 'blur') return pixelsOf(photo, image().blur(faceSide * between(0.008, 0.018)));
       if (quality === 'darkness') {
-        const dark = image().linear(between(0.15, 0.4), 0);
-        return pixelsOf(photo, sharp(await dark.jpeg({ quality: Math.round(between(8, 25)) }).toBuffer()));
+        const dark = image().linear(between(0.2, 0.5), 0);
+        return pixelsOf(photo, sharp(await dark.jpeg({ quality: Math.round(between(10, 30)) }).toBuffer()));
       }
       const factor = Math.min(1, between(24, 48) / faceSide);
       const scaled = (side: number) => Math.max(1, Math.round(side * factor));

@@ -21,8 +21,6 @@ export interface SplitsOptions {
   readonly seed?: number;
   readonly operators?: readonly OperatorName[];
   readonly lambda?: number;
-  /** Embeddings of the same photos, degraded: evaluated instead, while estimators are still made from the clean ones. */
-  readonly queries?: UnitMatrix;
   readonly signal?: AbortSignal | undefined;
   onProgress?(done: number, total: number): void;
 }
@@ -65,16 +63,7 @@ export async function evaluateSplits(
   make: (calibration: Half, split: number) => Promise<HalfEstimators>,
   options: SplitsOptions,
 ): Promise<SplitRow[]> {
-  const {
-    splits,
-    resamples,
-    seed = 1,
-    operators,
-    lambda,
-    queries = whole.embeddings,
-    signal,
-    onProgress,
-  } = options;
+  const { splits, resamples, seed = 1, operators, lambda, signal, onProgress } = options;
   const identities = identitiesOf(whole.labels);
   const sums: { row: Omit<SplitRow, 'points'>; each: number[][]; draws: Float64Array[] }[] = [];
   for (let split = 0; split < splits; split++) {
@@ -85,7 +74,7 @@ export async function evaluateSplits(
       split,
     );
     try {
-      const tested = queries.gather(test);
+      const tested = whole.embeddings.gather(test);
       const of = identitiesOf(labels);
       const estimates: DiscrepancyEstimate[] = [];
       for (const estimator of made.estimators)
