@@ -27,9 +27,9 @@ COPY --from=build /app/dist/workers dist/workers
 COPY --from=build /app/models models
 COPY package.json LICENSE ./
 # A new volume takes owner and mode of the folder that it covers.
-RUN install -d -o node -g node /banks
+RUN install -d -o node -g node /banks /keys
 USER node
-EXPOSE 9464
+EXPOSE 8080 9464
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node"]

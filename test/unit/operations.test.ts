@@ -13,16 +13,17 @@ const known = new Set(
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .flatMap((file) =>
-        matches(text(join(folder, file)), /(?:\benv\.|')((?:FOILBANK_|REDIS_)[A-Z_0-9]+)\b/g),
+        matches(text(join(folder, file)), /(?:\benv\.|'|[{,] (?=\w+: ))((?:FOILBANK_|REDIS_)[A-Z_0-9]+)\b/g),
       ),
   ),
 );
 
 describe('docs/operations.md', () => {
-  it('lists the environment variables that the code reads, neither more nor less', () => {
-    const listed = matches(text('docs/operations.md'), /^\| `([A-Z_0-9]+)` \|/gm).filter(
-      (name) => !name.startsWith('FB_'),
+  it('lists, with docs/service.md, the environment variables that the code reads, neither more nor less', () => {
+    const cells = ['docs/operations.md', 'docs/service.md'].flatMap((page) =>
+      matches(text(page), /^\| (`(?:FOILBANK|REDIS)_[^|]+)\|/gm),
     );
+    const listed = new Set(cells.flatMap((cell) => matches(cell, /`([A-Z_0-9]+)`/g)));
     expect(known.size).toBeGreaterThan(20);
     expect([...listed].sort()).toEqual([...known].sort());
   });
@@ -62,9 +63,11 @@ describe('docker-compose.yml', () => {
 
   it('starts what is built', () => {
     const started = commands.filter(([first]) => first?.startsWith('dist/'));
-    expect(started).toHaveLength(3);
-    for (const [script = ''] of started)
+    expect(started).toHaveLength(4);
+    for (const [script = '', command] of started) {
       expect(existsSync(join(root, script.replace('dist/', '').replace('.js', '.ts'))), script).toBe(true);
+      if (command) expect(text('src/cli/program.ts')).toMatch(new RegExp(`^  ${command}:`, 'm'));
+    }
   });
 
   it('sets only environment variables that the code reads', () => {
@@ -75,7 +78,7 @@ describe('docker-compose.yml', () => {
 
   it('keeps every process of ours from writing but to its volumes, and Redis from forgetting', () => {
     expect(file).toMatch(/x-foilbank: &foilbank[\s\S]*read_only: true[\s\S]*\nservices:/);
-    expect(matches(file, /^ {4}<<: \*(foilbank)$/gm)).toHaveLength(3);
+    expect(matches(file, /^ {4}<<: \*(foilbank)$/gm)).toHaveLength(4);
     expect(file).toMatch(/appendonly yes.*maxmemory-policy noeviction/);
   });
 });
