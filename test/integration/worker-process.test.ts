@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cancelFlow, enqueueFlow } from '../../src/jobs/index.js';
+import { cancelFlow, enqueueFlow, listFlows, listSchedules } from '../../src/jobs/index.js';
 import { blobs, type JobGround, type JobTurf, openJobGround } from '../support/jobs.js';
 import { hasRedis, needsRedis } from '../support/redis.js';
 import { WorkerProcess } from '../support/worker-process.js';
@@ -98,9 +98,10 @@ describe.skipIf(!hasRedis)(needsRedis('a worker process'), { timeout: 90_000 }, 
   it('whose Redis is gone ends within its deadline', async () => {
     const worker = start('generate', { FOILBANK_SHUTDOWN_SECONDS: '1' });
     await worker.url();
-    turf.work({ serve: ['publish'] });
+    const publisher = turf.work({ serve: ['publish'] });
     await enqueueFlow(turf.queues, blobs(ground, { size: 8000, chunkSize: 8000 }));
     await chunkInHand();
+    await publisher.close(5000);
     await ground.redis.kill();
     const asked = Date.now();
     worker.signal('SIGTERM');
@@ -144,10 +145,32 @@ describe.skipIf(!hasRedis)(needsRedis('a worker process'), { timeout: 90_000 }, 
     await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 10_000 }).toBe(200);
   });
 
+  it('that schedules may run twice: one schedule, one refresh; both exit 0', async () => {
+    const env = { FOILBANK_REFRESH_BANK: 'blobs', FOILBANK_REFRESH_CRON: '* * * * * *' };
+    const both = [start('scheduler', env), start('scheduler', env)];
+    await Promise.all(both.map((scheduler) => scheduler.said('schedule set')));
+    const [set] = await listSchedules(turf.queues);
+    expect(set).toMatchObject({
+      bank: 'blobs',
+      pattern: '* * * * * *',
+      timeZone: 'UTC',
+      request: { keep: 7 },
+    });
+    turf.work({ serve: ['publish'] });
+    const dues = () => turf.queues.publish.getCompletedCount();
+    await expect.poll(dues, { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
+    expect(await listFlows(turf.queues, 10)).toMatchObject([{ bank: 'blobs', status: 'generating' }]);
+    for (const scheduler of both) scheduler.signal('SIGTERM');
+    expect(await Promise.all(both.map(({ gone }) => gone))).toEqual([0, 0]);
+  });
+
   it('says why it does not start, and exits 1', async () => {
     const unset = start('generate', { REDIS_URL: '' });
     expect(await unset.gone).toBe(1);
     expect(unset.log.at(-1)).toMatchObject({ level: 60, code: 'FB_REDIS_UNSET', remedy: expect.any(String) });
+    const wrong = start('scheduler', { FOILBANK_REFRESH_CRON: 'nightly' });
+    expect(await wrong.gone).toBe(1);
+    expect(wrong.log.at(-1)).toMatchObject({ code: 'FB_SCHEDULE_INVALID' });
     const taken = start('generate', { FOILBANK_MONITOR_PORT: String(ground.redis.port) });
     expect(await taken.gone).toBe(1);
     expect(taken.log.at(-1)).toMatchObject({ code: 'FB_PORT_UNAVAILABLE' });
