@@ -51,10 +51,8 @@ describe('without REDIS_URL', { timeout: 60_000 }, () => {
 
   it.each([
     [['enqueue', 'refresh', '--size', '0'], 'Give a whole number'],
-    [['enqueue', 'polish'], 'unknown command'],
     [['worker', '--queues', 'polish'], 'FB_OPTION_INVALID'],
     [['schedule', 'set'], '--cron'],
-    [['jobs', 'watch'], 'missing required argument'],
   ])('%j is wrong usage', async (args, told) => {
     expect(await run(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(told) });
   });
