@@ -71,6 +71,8 @@ const parameters = z.strictObject({
       shrinkage: z.number().min(0),
       /** K by candidates: a bank that carries the calibration over keeps it. */
       neighboursShare: z.number().gt(0).max(1),
+      /** A pair is a match when its aligned score, by the operator and K of the parameters, is greater. */
+      thresholds: z.array(z.strictObject({ falseMatchRate: z.number().gt(0).lt(1), threshold: z.number() })),
       /** Why it is as it is. */
       reason: z.string().min(1),
     }),

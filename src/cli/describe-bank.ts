@@ -24,6 +24,7 @@ export function describeBank(manifest: Manifest): string {
       ],
       ...(counts.drawn ? [['drawn', `${counts.drawn} candidates without a picture`]] : []),
       ['calibration', calibrationOf(parameters.calibration)],
+      ...thresholdsOf(parameters.calibration),
       ...gateResults.map((g) => [
         `gate ${g.gate}`,
         `${g.value.toPrecision(3)} (limit ${g.limit}) ${g.passed ? 'passed' : 'FAILED'}`,
@@ -37,4 +38,12 @@ function calibrationOf(calibration: Manifest['parameters']['calibration']): stri
   if (calibration.kind === 'none') return 'none';
   const { kind, components, samples, reason } = calibration;
   return `${kind}${components > 0 ? ` of ${components} components` : ''} from ${samples} embeddings (${reason})`;
+}
+
+function thresholdsOf(calibration: Manifest['parameters']['calibration']): string[][] {
+  if (calibration.kind === 'none') return [];
+  return calibration.thresholds.map(({ falseMatchRate, threshold }) => [
+    `threshold at FMR ${falseMatchRate.toExponential(0)}`,
+    `${threshold.toFixed(3)} (by virtual impostors: real ones may pass about twice as often)`,
+  ]);
 }

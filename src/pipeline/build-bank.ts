@@ -17,6 +17,7 @@ import { CandidateMaker, type Networks } from './candidate-maker.js';
 import { type GateResult, indexCandidates } from './index-bank.js';
 import { type Selected, selectCandidates } from './select.js';
 import { sheetOfSeeds } from './sheet.js';
+import { virtualThresholds } from './virtual-thresholds.js';
 
 export interface BuildRequest {
   readonly pool: InferencePool;
@@ -134,7 +135,12 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
           neighbours: options.neighbours,
           lambda: options.lambda,
           ...{ engine: index.engine, index: index.parameters },
-          calibration: calibration?.described ?? { kind: 'none' },
+          calibration: calibration
+            ? {
+                ...calibration.described,
+                thresholds: await virtualThresholds(pool, candidates, inputs, options, signal),
+              }
+            : { kind: 'none' },
         },
         gateResults,
         files: {

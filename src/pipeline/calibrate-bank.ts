@@ -7,6 +7,7 @@ import { type OperatorSettings, operatorId, resolveOperatorSettings } from '../s
 import type { UnitMatrix } from '../vectors/index.js';
 import { calibrateFaces, uncalibratedFaces } from './calibrate-faces.js';
 import { indexCandidates } from './index-bank.js';
+import { virtualThresholds } from './virtual-thresholds.js';
 
 export interface CalibrateRequest {
   readonly pool: InferencePool;
@@ -21,7 +22,7 @@ export interface CalibrateRequest {
   /** What the bank recommends from now on. Default `standardise`. */
   readonly operator?: Partial<OperatorSettings> | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: (step: 'fitting' | 'moving' | 'indexing' | 'publishing') => void;
+  readonly onStep?: (step: 'fitting' | 'moving' | 'indexing' | 'measuring' | 'publishing') => void;
 }
 
 /**
@@ -55,6 +56,9 @@ export async function calibrateBank(request: CalibrateRequest): Promise<Manifest
     const preview = await bank.localFile('preview.png');
     const { drawn: _, ...generated } = manifest.counts;
     const gates = manifest.gateResults.filter(({ gate }) => !gate.startsWith('index'));
+    onStep?.('measuring');
+    const settings = { operator, lambda, neighbours };
+    const thresholds = await virtualThresholds(pool, candidates, manifest.inputs, settings, signal);
     onStep?.('publishing');
     return await publishBank(
       store,
@@ -70,7 +74,7 @@ export async function calibrateBank(request: CalibrateRequest): Promise<Manifest
             engine: index.engine,
             index: index.parameters,
           },
-          calibration: described,
+          calibration: { ...described, thresholds },
         },
         gateResults: [...gates, ...index.gates],
         files: {

@@ -45,7 +45,7 @@ export interface CalibratedFaces {
   readonly neighbours: number;
   /** What the version says and keeps. */
   readonly counts: { readonly drawn?: number };
-  readonly described: Exclude<Manifest['parameters']['calibration'], { kind: 'none' }>;
+  readonly described: Omit<Exclude<Manifest['parameters']['calibration'], { kind: 'none' }>, 'thresholds'>;
   readonly files: Readonly<Record<string, Uint8Array>>;
 }
 

@@ -88,6 +88,26 @@ describe('calibrateBank', () => {
     expect((await verifyBank(store, 'blobs')).problems).toEqual([]);
   });
 
+  it('has thresholds that stranger faces pass at the asked rate', async () => {
+    const { calibration } = manifest.parameters;
+    const [first] = calibration.kind === 'none' ? [] : calibration.thresholds;
+    expect(first?.falseMatchRate).toBe(0.01);
+    const support = await openSupport(pool, store, 'blobs', { version: manifest.version });
+    const { candidates } = support.bank;
+    const faces = UnitMatrix.adopt(candidates.embeddings, d).slice(0, 150);
+    const { r, sigma } = await support.estimator.estimate(faces, {
+      exclude: Array.from({ length: 150 }, (_, row) => ({ rows: [row] })),
+    });
+    await support.close();
+    let passed = 0;
+    for (let a = 0; a < 150; a++)
+      for (let b = 0; b < a; b++) {
+        const s = faces.similarity(a, faces, b);
+        if (((s - r[a]!) / sigma[a]! + (s - r[b]!) / sigma[b]!) / 2 > first!.threshold) passed++;
+      }
+    expect(passed).toBe(Math.floor((0.01 * 150 * 149) / 2));
+  });
+
   it('marks draws as drawn, beside all faces under their old names', async () => {
     const [before, after] = await Promise.all([
       openBank(store, 'blobs', { version: raw.version }),
@@ -119,7 +139,12 @@ describe('calibrateBank', () => {
 
   it('is carried over to the new faces of a later version', async () => {
     const next = await build(1);
-    expect(next.parameters.calibration).toEqual(manifest.parameters.calibration);
+    const { thresholds } = manifest.parameters.calibration as { thresholds: unknown[] };
+    expect(next.parameters.calibration).toEqual({
+      ...manifest.parameters.calibration,
+      // Of other faces.
+      thresholds: thresholds.map((one) => ({ ...(one as object), threshold: expect.any(Number) })),
+    });
     expect(next.counts.drawn).toBe(manifest.counts.drawn);
     const { neighbours, operator } = manifest.parameters;
     expect(next.parameters).toMatchObject({ neighbours, operator });
