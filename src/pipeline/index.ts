@@ -2,15 +2,15 @@ export { type BuildRequest, type BuildResult, type BuildStep, buildBank } from '
 export { inputsOf } from './build-inputs.js';
 export { type BuildOptions, resolveBuildOptions } from './build-options.js';
 export { ensureParts, type OnSeeds } from './build-parts.js';
-export { CandidateMaker, type MadeFaces, type Networks } from './candidate-maker.js';
 export { type CalibrateRequest, calibrateBank } from './calibrate-bank.js';
+export { CandidateMaker, type MadeFaces, type Networks } from './candidate-maker.js';
 export { type Comparison, comparePairs, matrixOf } from './compare.js';
 export { type Foil, foilSheet } from './foil-sheet.js';
 export type { GateResult } from './index-bank.js';
 export { LabelledPairs, type PairSource } from './labelled-pairs.js';
 export { openSupport, type Support } from './open-support.js';
-export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
 export { type PhotoPair, parsePairs } from './pairs-csv.js';
+export { contactSheet, type SheetOptions, type Tile } from './pictures.js';
 export { type Progress, RateMeter } from './progress.js';
 export { leftToRight, readFace } from './read-face.js';
 export { gatesAgainstService } from './refresh-gates.js';
