@@ -5,6 +5,7 @@ import { benchGates } from './gates.js';
 import { benchIndex } from './index.js';
 import { run as benchPhotos } from './photos.js';
 import { benchQueue } from './queue.js';
+import { benchService } from './service.js';
 
 /** `npm run bench -- NAME [options]`: one benchmark with its options; without a name all of them. */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   queue: benchQueue,
   gates: benchGates,
   evaluate: benchEvaluate,
+  service: benchService,
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -21,6 +21,7 @@ export function bankService(
   store: BankStore,
   queues: QueueDoor,
   onChange: (bank: string) => Promise<void>,
+  stopping: AbortSignal,
 ): ServiceImpl<typeof BankService> {
   return {
     refresh: async ({ bank, size, force, acceptShift, keep }) => {
@@ -39,7 +40,7 @@ export function bankService(
     },
     async *watchJob({ jobId }, { signal }) {
       const open = await queues.open();
-      for await (const view of watchFlow(open, jobId, signal))
+      for await (const view of watchFlow(open, jobId, AbortSignal.any([signal, stopping])))
         yield create(WatchJobResponseSchema, { job: jobOf(view) });
     },
     rollback: async ({ bank, version }, { signal }) => {

@@ -11,6 +11,7 @@ const LOOK = 250;
 export function healthService(
   services: ReadonlySet<string>,
   ready: () => boolean,
+  stopping: AbortSignal,
 ): ServiceImpl<typeof health.Health> {
   const statusOf = (service: string) => {
     if (service !== '' && !services.has(service)) return undefined;
@@ -23,12 +24,13 @@ export function healthService(
       return create(HealthCheckResponseSchema, { status });
     },
     async *watch({ service }, { signal }) {
+      const ended = AbortSignal.any([signal, stopping]);
       let told: number | undefined;
-      while (!signal.aborted) {
+      while (!ended.aborted) {
         const status = statusOf(service) ?? Status.SERVICE_UNKNOWN;
         if (status !== told) yield create(HealthCheckResponseSchema, { status });
         told = status;
-        await sleep(LOOK, undefined, { signal }).catch(() => {});
+        await sleep(LOOK, undefined, { signal: ended }).catch(() => {});
       }
     },
   };

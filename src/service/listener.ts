@@ -74,6 +74,8 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
     const http2 = createHttp2(HTTP2, both);
     track(http2, sessions);
     http1 = createHttp1({ ...times, ...limits }, handler);
+    // It never listens itself, and only then begins to watch over its connections' times.
+    http1.emit('listening');
     const plain = http1;
     server = createTcp((socket) =>
       sniff(socket, patience, (isHttp2) => (isHttp2 ? http2 : plain).emit('connection', socket)),

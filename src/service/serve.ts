@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { RequestListener } from 'node:http';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
@@ -60,6 +59,8 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
   const queues = new QueueDoor(redis);
   const photos = new PhotoReading({ cards: config.cards, cache: config.cache }, config.threads);
   let draining = false;
+  // Ends streams that have no end of their own; all other requests finish.
+  const stopping = new AbortController();
   const readiness = (): Readiness => {
     const unready = [...holders.values()].filter((h) => !h.serving);
     const reasons = [
@@ -79,18 +80,15 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
     router.service(SupportService, supportService(lookups));
     router.service(
       BankService,
-      bankService(store, queues, async (bank) => holders.get(bank)?.look()),
+      bankService(store, queues, async (bank) => holders.get(bank)?.look(), stopping.signal),
     );
     router.service(FaceService, faceService(lookups, photos));
     router.service(
       health.Health,
-      healthService(new Set(services.map((s) => s.typeName)), () => readiness().ready),
+      healthService(new Set(services.map((s) => s.typeName)), () => readiness().ready, stopping.signal),
     );
     router.service(reflection.ServerReflection, reflectionService(services.map((s) => s.file)));
   };
-  const shutdown = new AbortController();
-  // Every request listens to it.
-  setMaxListeners(0, shutdown.signal);
   const handler = connectNodeAdapter({
     routes,
     interceptors: [
@@ -102,7 +100,6 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: limits.messageBytes,
     maxTimeoutMs: limits.deadlineMs,
-    shutdownSignal: shutdown.signal,
     fallback: pages(readiness, metrics.registry, gatekeeper) as Parameters<
       typeof connectNodeAdapter
     >[0]['fallback'] & {},
@@ -118,10 +115,8 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
       draining = true;
       log.info({ seconds: shutdownSeconds }, 'stopping');
       await loaded;
-      // Streams that have no end of their own end now.
-      const closing = listener.close(shutdownSeconds * 1000);
-      shutdown.abort();
-      await closing;
+      stopping.abort();
+      await listener.close(shutdownSeconds * 1000);
       gatekeeper.close();
       await Promise.all([...[...holders.values()].map((h) => h.close()), queues.close(), photos.close()]);
     },

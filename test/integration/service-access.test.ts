@@ -91,8 +91,10 @@ describe('API keys', () => {
       };
     };
     for (const scope of ['read', 'score', 'admin'] as const)
-      for (const [needed, calls] of Object.entries(rpcs(keys[scope].token)))
-        for (const result of await Promise.all(calls.map(outcome)))
+      for (const [needed, results] of Object.entries(rpcs(keys[scope].token)).map(
+        ([name, calls]) => [name, calls.map(outcome)] as const,
+      ))
+        for (const result of await Promise.all(results))
           expect(result === 'FB_SCOPE_MISSING', `${scope} key, ${needed} method: ${result}`).toBe(
             scope !== needed,
           );
@@ -256,7 +258,12 @@ describe('TLS', () => {
     const [ca, key] = [readFileSync(path('cert.pem')), readFileSync(path('key.pem'))];
     const plain = await startService((store) => publishCrowd(store, 'default', 1), { env: tls });
     const list = (bench: Bench, protocol: 'grpc' | 'connect', more: object = {}) => {
-      const client = createFoilbankClient({ baseUrl: bench.service.url, protocol, tls: { ca, ...more } });
+      const client = createFoilbankClient({
+        baseUrl: bench.service.url,
+        protocol,
+        timeoutMs: 5000,
+        tls: { ca, ...more },
+      });
       return outcome(client.support.listBanks({}));
     };
     expect(plain.service.url).toMatch(/^https:/);

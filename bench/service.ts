@@ -1,0 +1,140 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { emptyTable, openStore, publishBank } from '../src/bank/index.js';
+import { InferencePool } from '../src/onnx/index.js';
+import { openSupport } from '../src/pipeline/index.js';
+import { bunchedVectors } from './support/bunched-vectors.js';
+import type { Load, Loaded } from './support/service-load-trial.js';
+
+const OPTIONS = {
+  candidates: { type: 'string', default: '20000' },
+  dimension: { type: 'string', default: '128' },
+  k: { type: 'string', default: '16,512' },
+  connections: { type: 'string', default: '64' },
+  seconds: { type: 'string', default: '4' },
+} as const;
+
+/**
+ * `EstimateDiscrepancy` over gRPC and JSON, one embedding a request and 256, against a plain handler that calls hnswlib-node
+ * and against the engine in this process. The load generator is a process of its own; figures are ratios within one run.
+ */
+export async function benchService(args: readonly string[]): Promise<void> {
+  const given = parseArgs({ args: [...args], options: OPTIONS }).values;
+  const [candidates, dimension, connections, seconds] = [
+    given.candidates,
+    given.dimension,
+    given.connections,
+    given.seconds,
+  ].map(Number) as [number, number, number, number];
+  const folder = mkdtempSync(join(tmpdir(), 'foilbank-bench-'));
+  const children: ChildProcess[] = [];
+  try {
+    await publish(folder, candidates, dimension);
+    const service = await serve(folder, children);
+    console.log(
+      `${candidates} × ${dimension}; ready ${service.readyMilliseconds.toFixed(0)} ms after start (imports included)`,
+    );
+    const peer = fork(entry('service-peer-trial'), [JSON.stringify({ candidates, dimension })]);
+    children.push(peer);
+    const peerUrl = await new Promise<string>((resolve) => peer.once('message', (m) => resolve(String(m))));
+    for (const k of given.k.split(',').map(Number)) {
+      const common = { dimension, k, connections, seconds };
+      const inProcess = await engineRate(folder, dimension, k, seconds);
+      const plain = await load({ ...common, url: peerUrl, protocol: 'grpc', batch: 1 });
+      const grpc = await load({ ...common, url: service.url, protocol: 'grpc', batch: 1 });
+      const json = await load({ ...common, url: service.url, protocol: 'connect', batch: 1 });
+      const large = await load({ ...common, url: service.url, protocol: 'grpc', batch: 256, connections: 4 });
+      const line = (name: string, { rate, p50, p99, failed }: Loaded) =>
+        console.log(
+          `K=${k} ${name}: ${rate.toFixed(0)}/s, ${(rate / plain.rate).toFixed(2)} × plain, ${(rate / inProcess).toFixed(2)} of in-process; p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ${failed} failed`,
+        );
+      console.log(`K=${k} in-process, batches of 64: ${inProcess.toFixed(0)}/s`);
+      line('plain handler, gRPC', plain);
+      line('service, gRPC', grpc);
+      line('service, Connect', json);
+      line('service, gRPC, 256 a request', large);
+    }
+  } finally {
+    for (const child of children) child.kill();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const entry = (name: string) => fileURLToPath(new URL(`./support/${name}.js`, import.meta.url));
+
+async function publish(folder: string, rows: number, dimension: number): Promise<void> {
+  const candidates = emptyTable(rows, dimension);
+  candidates.embeddings.set(bunchedVectors({ rows, dimension, seed: 1 }).data);
+  for (let row = 0; row < rows; row++) candidates.seeds[row] = row;
+  const network = (c: string) => ({
+    ...{ name: c, sha256: c.repeat(64), cardSha256: c.repeat(64), licence: 'CC0-1.0' },
+  });
+  await publishBank(openStore(folder), 'default', {
+    candidates,
+    inputs: {
+      generator: network('a'),
+      embedder: { ...network('b'), dimension, samePersonCeiling: 1 },
+      psi: 1,
+      seeds: { epoch: 0, first: 0, count: rows },
+      chunkSize: 512,
+      gates: { minimumScore: 0, duplicateCeiling: 1 },
+    },
+    counts: { generated: rows, accepted: rows, rejected: {} },
+    parameters: {
+      ...{ operator: 'standardise/1', neighbours: 16, lambda: 1, engine: 'exact', index: {} },
+      calibration: { kind: 'none' },
+    },
+    gateResults: [],
+  });
+}
+
+async function serve(folder: string, children: ChildProcess[]) {
+  const started = performance.now();
+  const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+  const child = spawn(process.execPath, [main, '--store', folder, 'serve', '--no-auth', '--port', '0']);
+  children.push(child);
+  let log = '';
+  let url = '';
+  await new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the service ended with ${code}: ${log}`)));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+      url ||= /"url":"([^"]+)"/.exec(log)?.[1] ?? '';
+      if (log.includes('version serves')) resolve();
+    });
+  });
+  return { url, readyMilliseconds: performance.now() - started };
+}
+
+/** Embeddings a second that the library's engine answers in ready batches. */
+async function engineRate(folder: string, dimension: number, k: number, seconds: number): Promise<number> {
+  const pool = new InferencePool({ threads: 1, intraOpNumThreads: 2 });
+  const { search } = await openSupport(pool, openStore(folder), 'default');
+  const queries = bunchedVectors({ rows: 64, dimension, seed: 2 });
+  const find = () => search.find(queries, { k, similaritiesOnly: true });
+  await find();
+  let done = 0;
+  const started = performance.now();
+  const one = async () => {
+    while (performance.now() - started < 1000 * seconds) {
+      await find();
+      done += queries.rows;
+    }
+  };
+  await Promise.all([one(), one()]);
+  const rate = done / ((performance.now() - started) / 1000);
+  await pool.close();
+  return rate;
+}
+
+function load(trial: Load): Promise<Loaded> {
+  const child = fork(entry('service-load-trial'), [JSON.stringify(trial)]);
+  return new Promise((resolve, reject) => {
+    child.once('message', (result) => resolve(result as Loaded));
+    child.once('exit', (code) => reject(new Error(`the load generator ended with ${code}`)));
+  });
+}
