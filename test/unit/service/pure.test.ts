@@ -85,7 +85,7 @@ describe('key files', () => {
     const a = await createKey(file, { name: 'a', scopes: ['read'] });
     const b = await createKey(file, { name: 'b', scopes: ['admin'], rate: 5 });
     const text = await readFile(file, 'utf8');
-    for (const { token } of [a, b]) expect(text).not.toContain(token.split('_')[2]);
+    for (const { token } of [a, b]) expect(text).not.toContain(token.slice(17));
     expect((await stat(file)).mode & 0o077).toBe(0);
     const ring = async () => new Map((await readKeys(file)).map((key) => [key.id, key]));
     expect(keyOf(await ring(), b.token, new Date())).toMatchObject({ name: 'b', rate: 5 });
