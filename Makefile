@@ -52,8 +52,9 @@ bench: models ## every benchmark, as ratios to a baseline in the same run
 	@npm run --silent bench
 
 .PHONY: evaluate
-evaluate: models ## accuracy on identities never used for calibration: raw, real cohort and a bank (BANK=name); needs ../shared/lfw-dev
-	@npm run --silent bench -- evaluate $(if $(BANK),--bank $(BANK))
+evaluate: models ## accuracy on identities never used for calibration: raw, a real cohort, virtual faces; needs ../shared/lfw-dev
+	@test -e out/evaluate/banks/faces/CURRENT || node dist/src/cli/main.js --store out/evaluate/banks bank build faces --size 20000
+	@npm run --silent bench -- evaluate --bank faces
 
 .PHONY: docs
 docs: $(INSTALLED) ## write the generated pages of docs/ anew
