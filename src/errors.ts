@@ -459,8 +459,9 @@ export const ERROR_CATALOGUE = define({
     retryable: true,
   },
   FB_THRESHOLD_UNKNOWN: {
-    message: 'bank {bank}, version {version}, has no threshold named {preset}',
-    remedy: 'Give a threshold as a number; only calibrated banks have named ones.',
+    message: 'bank {bank}, version {version}, has no threshold named {preset}; it has {known}',
+    remedy:
+      'Give a threshold as a number; only calibrated banks have named ones, for their own operator and K.',
     status: 'FAILED_PRECONDITION',
   },
   FB_KEY_REQUIRED: {

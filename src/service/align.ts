@@ -49,7 +49,7 @@ function replyOf(request: Asked, comparisons: Comparisons, found: Found): AlignS
   const { serving, source, discrepancies, matrix } = found;
   const { manifest } = serving.facts;
   const settings = operatorSettingsOf(manifest, request);
-  const threshold = thresholdOf(manifest, request.thresholdChoice);
+  const threshold = thresholdOf(manifest, request.thresholdChoice, settings, source.k);
   const scores = Array.from({ length: comparisons.count }, (_, i): AlignedScore => {
     const [a, b] = comparisons.sides(i);
     const [left, right] = [discrepancies[a]!, discrepancies[b]!];
