@@ -222,7 +222,8 @@ describe('foilbank align', () => {
     const answer = JSON.parse((await run(...args, '--json')).stdout);
     const [a, b] = answer.discrepancies;
     expect(answer.operator).toBe('shift/1');
-    expect(answer.aligned).toBeCloseTo(answer.raw - (a.r + b.r) / 2, 5);
+    expect(answer.lambda).toBe(0.25);
+    expect(answer.aligned).toBeCloseTo(answer.raw - (0.25 * (a.r + b.r)) / 2, 5);
     expect(answer.warnings.join()).toContain('not calibrated');
     expect((await run(...args)).stdout).toMatch(/raw similarity +0\.\d{4}\naligned +-?0\.\d{4}/);
   });
