@@ -6,6 +6,7 @@ import { threadEntry } from '../thread-entry.js';
 import { type FromThread, type TaskResult, type ToThread, unpackError } from './messages.js';
 import type { Network, NetworkHost, NetworkSource } from './network.js';
 import { movable } from './tensor.js';
+import { stackSizeFor } from './thread-stack.js';
 
 export interface PoolOptions {
   /** Threads, each with one session of every network. Default: the machine's available cores. 1..256. */
@@ -184,6 +185,7 @@ class PooledThread {
     this.#onIdle = onIdle;
     this.#worker = new Worker(threadEntry(import.meta.url, './inference-thread.js'), {
       workerData: { intraOpNumThreads },
+      resourceLimits: { stackSizeMb: stackSizeFor([process.execPath, ...process.execArgv, ...process.argv]) },
     });
     this.#worker.unref();
     this.#worker.on('message', (reply: FromThread) => this.#answered(reply));
@@ -209,7 +211,9 @@ class PooledThread {
   }
 
   async stop(): Promise<void> {
-    await Promise.allSettled([...this.#asked.values()].map(({ settled }) => settled));
+    // A question that changes nothing: torn out of loading the native library, too, a thread would abort the process.
+    const loaded = this.ask({ kind: 'release', task: -1, network: -1 });
+    await Promise.allSettled([loaded, ...[...this.#asked.values()].map(({ settled }) => settled)]);
     await this.#worker.terminate();
   }
 

@@ -116,6 +116,15 @@ describe('foilbank bank', () => {
 });
 
 describe('foilbank embed', () => {
+  it('takes hundreds of photos by name', async () => {
+    const out = join(folder, 'many.npy');
+    const aside = `${folder}/${'./'.repeat(40)}absent`;
+    const names = Array.from({ length: 400 }, (_, i) => `${aside}-${i}.jpg`);
+    const { code, stderr } = await run('embed', sample(1), ...names, '--out', out);
+    expect(stderr).toContain('1 embedded, 400 failed');
+    expect(code).toBe(3);
+  });
+
   it('writes a NumPy file and the names, and goes on past photos that cannot be read', async () => {
     const text = join(folder, 'notes.jpg');
     await writeFile(text, 'this is not a photo');

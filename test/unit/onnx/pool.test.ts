@@ -108,6 +108,10 @@ describe('InferencePool', () => {
     await single.close();
   });
 
+  it('may be closed while its threads still load', async () => {
+    for (let i = 0; i < 20; i++) await new InferencePool({ threads: 2 }).close();
+  }, 60_000);
+
   it('lets runs under way finish when it is closed, and rejects the others', async () => {
     const closing = new InferencePool({ threads: 1 });
     const network = await closing.load({
