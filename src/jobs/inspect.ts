@@ -51,6 +51,11 @@ export async function viewOf(queues: Queues, job: FlowJob): Promise<FlowView> {
     job.getDependenciesCount(),
     new Cancellations(queues).isSet(job.id as string),
   ]);
+  if ((state === 'failed' || state === 'completed') && job.finishedOn === undefined) {
+    // It ended between being read and being asked for its state: how it ended is in what is read now.
+    const ended: FlowJob | undefined = await queues.publish.getJob(job.id as string);
+    if (ended?.finishedOn !== undefined) return viewOf(queues, ended);
+  }
   const { processed = 0, unprocessed = 0, ignored = 0 } = counts;
   const { state: kept, bank, partsOnly } = readable(job.data);
   const chunkSize = kept?.plan?.options.chunkSize ?? 0;

@@ -99,9 +99,15 @@ describe.skipIf(!hasRedis)(needsRedis('with REDIS_URL'), { timeout: 120_000 }, (
     const id = asked.stdout.trim();
     const again = await run('enqueue', 'refresh', 'faces', ...blobs, '--json');
     expect(jsonLines(again.stdout)).toEqual([{ event: 'joined', id, bank: 'faces' }]);
-    const watching = run('jobs', 'watch', id);
-    const { end } = await work();
-    const watched = await watching;
+    let worker: ReturnType<typeof work> | undefined;
+    const watched = await foilbank(['jobs', 'watch', id], {
+      env,
+      onStart: (child) =>
+        child.stderr?.on('data', (text: string) => {
+          if (text.includes('nobody takes')) worker ??= work();
+        }),
+    });
+    const { end } = await worker!;
     expect(watched.code).toBe(0);
     expect(watched.stderr).toContain(`${id}: waiting`);
     expect(watched.stderr).toContain('nobody takes jobs of queue publish now');

@@ -95,21 +95,6 @@ describe.skipIf(!hasRedis)(needsRedis('a worker process'), { timeout: 90_000 }, 
     expect(await stopped.gone).toBe(0);
   });
 
-  it('whose Redis is gone ends within its deadline', async () => {
-    const worker = start('generate', { FOILBANK_SHUTDOWN_SECONDS: '1' });
-    await worker.url();
-    const publisher = turf.work({ serve: ['publish'] });
-    await enqueueFlow(turf.queues, blobs(ground, { size: 8000, chunkSize: 8000 }));
-    await chunkInHand();
-    await publisher.close(5000);
-    await ground.redis.kill();
-    const asked = Date.now();
-    worker.signal('SIGTERM');
-    expect(await worker.gone).toBe(0);
-    expect(seconds(asked)).toBeLessThan(1 + 5 + 2);
-    await ground.redis.restart();
-  });
-
   it('tells how it is: /livez, /readyz with reasons, /metrics', async () => {
     const [publisher, worker] = [start('publish'), start('generate')];
     const [home, url] = await Promise.all([publisher.url(), worker.url()]);
