@@ -1,4 +1,12 @@
-import { choleskyOf, covarianceOf, momentsOf, powerOf, productOf, UnitMatrix } from '../vectors/index.js';
+import {
+  choleskyOf,
+  covarianceOf,
+  momentsOf,
+  powerOf,
+  productOf,
+  traceOf,
+  UnitMatrix,
+} from '../vectors/index.js';
 import type { Calibration } from './calibration.js';
 import { expected } from './mixture.js';
 
@@ -55,13 +63,7 @@ interface Cloud {
 /** (n·own + weight·other) / (n + weight); `other` is first given the trace of `own` unless `scaled` is false. */
 function shrunk(own: Float64Array, other: Float64Array, n: number, weight: number, scaled = true) {
   if (weight === 0) return own;
-  const d = Math.sqrt(own.length);
-  const trace = (m: Float64Array) => {
-    let sum = 0;
-    for (let i = 0; i < d; i++) sum += m[i * d + i]!;
-    return sum;
-  };
-  const scale = scaled ? trace(own) / Math.max(trace(other), 1e-12) : 1;
+  const scale = scaled ? traceOf(own) / Math.max(traceOf(other), 1e-12) : 1;
   return own.map((x, i) => (n * x + weight * scale * other[i]!) / (n + weight));
 }
 
@@ -73,15 +75,8 @@ function moveRows(
   from: Cloud,
   to: Cloud,
 ) {
-  const floor = (m: Float64Array) => {
-    let trace = 0;
-    for (let i = 0; i < d; i++) trace += m[i * d + i]!;
-    return Math.max((FLOOR * trace) / d, 1e-12);
-  };
-  const map = productOf(
-    powerOf(from.covariance, -0.5, floor(from.covariance)),
-    powerOf(to.covariance, 0.5, 0),
-  );
+  const floor = Math.max((FLOOR * traceOf(from.covariance)) / d, 1e-12);
+  const map = productOf(powerOf(from.covariance, -0.5, floor), powerOf(to.covariance, 0.5, 0));
   const moved = new Float64Array(d);
   for (const row of rows) {
     moved.set(to.mean);

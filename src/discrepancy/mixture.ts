@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../errors.js';
-import { choleskyOf, type Moments, momentsOf, type UnitMatrix } from '../vectors/index.js';
+import { choleskyOf, type Moments, momentsOf, traceOf, type UnitMatrix } from '../vectors/index.js';
 
 /** One Gaussian of a mixture. */
 export interface Component {
@@ -107,10 +107,9 @@ function maximised(parts: readonly Moments[], rows: number, pooling: number): Mi
   const d = Math.sqrt(size);
   const pooled = new Float64Array(size);
   for (const { scatter } of parts) for (let i = 0; i < size; i++) pooled[i]! += scatter[i]! / rows;
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += pooled[i * d + i]! / d;
+  const variance = traceOf(pooled) / d;
   // A sample of one vector over and over has no spread at all.
-  for (let i = 0; i < d; i++) pooled[i * d + i]! += RIDGE * trace + 1e-12;
+  for (let i = 0; i < d; i++) pooled[i * d + i]! += RIDGE * variance + 1e-12;
   return parts.map(({ n, mean, scatter }) => ({
     weight: n / rows,
     mean,
@@ -208,10 +207,9 @@ export async function heldOutDensity(sample: UnitMatrix, options: MixtureOptions
 
 function blurred({ weight, mean, covariance }: Component): Component {
   const d = mean.length;
-  let trace = 0;
-  for (let i = 0; i < d; i++) trace += covariance[i * d + i]! / d;
+  const variance = traceOf(covariance) / d;
   return {
     ...{ weight, mean },
-    covariance: covariance.map((x, i) => (1 - BLUR) * x + (i % (d + 1) === 0 ? BLUR * trace : 0)),
+    covariance: covariance.map((x, i) => (1 - BLUR) * x + (i % (d + 1) === 0 ? BLUR * variance : 0)),
   };
 }

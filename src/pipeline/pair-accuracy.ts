@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../errors.js';
+import { randomFrom } from '../evaluation/index.js';
 
 /**
  * Accuracy of scores on labelled pairs, and whether a difference of two accuracies is more than the pairs' own chance.
@@ -84,15 +85,4 @@ export async function compareAccuracy(
   const mean = differences.reduce((sum, x) => sum + x, 0) / RESAMPLES;
   const variance = differences.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (RESAMPLES - 1);
   return { before: old.area(), after: now.area(), noise: 1.96 * Math.sqrt(variance) };
-}
-
-/** Uniform in [0, 1): SplitMix32, whose finaliser is MurmurHash3's. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let x = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
-  };
 }

@@ -75,3 +75,11 @@ export function choleskyOf(a: Float64Array): Float64Array | undefined {
     }
   return l;
 }
+
+/** Sum of the diagonal of a [d, d] matrix: of a covariance, d times the mean variance. */
+export function traceOf(matrix: Float64Array): number {
+  const d = Math.sqrt(matrix.length);
+  let sum = 0;
+  for (let i = 0; i < d; i++) sum += matrix[i * d + i]!;
+  return sum;
+}
