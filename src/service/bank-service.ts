@@ -22,7 +22,7 @@ export function bankService(
   queues: QueueDoor,
   onChange: (bank: string) => Promise<void>,
   stopping: AbortSignal,
-): ServiceImpl<typeof BankService> {
+): Partial<ServiceImpl<typeof BankService>> {
   return {
     refresh: async ({ bank, size, force, acceptShift, keep }) => {
       const request = {

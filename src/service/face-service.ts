@@ -71,7 +71,7 @@ export class PhotoReading {
   }
 }
 
-export function faceService(lookups: Lookups, photos: PhotoReading): ServiceImpl<typeof FaceService> {
+export function faceService(lookups: Lookups, photos: PhotoReading): Partial<ServiceImpl<typeof FaceService>> {
   const read = (bank: string, asked: readonly Photo[]) => {
     const serving = lookups.holder(bank).hold();
     const { manifest } = serving.facts;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file foilbank/v1/bank.proto.
  */
 export const file_foilbank_v1_bank: GenFile = /*@__PURE__*/
-  fileDesc("ChZmb2lsYmFuay92MS9iYW5rLnByb3RvEgtmb2lsYmFuay52MSK4AQoOUmVmcmVzaFJlcXVlc3QSMAoEYmFuaxgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjN9JBIeCgRzaXplGAIgASgNQgu6SAgqBhiAiXooAUgAiAEBEg0KBWZvcmNlGAMgASgIEhQKDGFjY2VwdF9zaGlmdBgEIAEoCBIdCgRrZWVwGAUgASgNQgq6SAcqBRjoBygBSAGIAQFCBwoFX3NpemVCBwoFX2tlZXAiMQoPUmVmcmVzaFJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIOCgZqb2luZWQYAiABKAgiKwoNR2V0Sm9iUmVxdWVzdBIaCgZqb2JfaWQYASABKAlCCrpIB3IFEAEYgAEiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAuZm9pbGJhbmsudjEuSm9iIi0KD1dhdGNoSm9iUmVxdWVzdBIaCgZqb2JfaWQYASABKAlCCrpIB3IFEAEYgAEiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5mb2lsYmFuay52MS5Kb2IiwwIKA0pvYhIKCgJpZBgBIAEoCRIMCgRiYW5rGAIgASgJEiYKBnN0YXR1cxgDIAEoDjIWLmZvaWxiYW5rLnYxLkpvYlN0YXR1cxIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJpZXMYBiABKA0SEwoLY2h1bmtzX2RvbmUYByABKA0SFQoNY2h1bmtzX2ZhaWxlZBgIIAEoDRIUCgxjaHVua3NfdG90YWwYCSABKA0SEgoKc2VlZHNfZG9uZRgKIAEoBBITCgtzZWVkc190b3RhbBgLIAEoBBIPCgd2ZXJzaW9uGAwgASgJEg4KBnJlYXNvbhgNIAEoCSJtCg9Sb2xsYmFja1JlcXVlc3QSMAoEYmFuaxgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjN9JBIoCgd2ZXJzaW9uGAIgASgJQhe6SBRyEjIQXihbMC05XXs2LDE1fSk/JCIjChBSb2xsYmFja1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkidAoKUGluUmVxdWVzdBIwCgRiYW5rGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2M30kEiUKB3ZlcnNpb24YAiABKAlCFLpIEXIPMg1eWzAtOV17NiwxNX0kEg0KBXVucGluGAMgASgIIg0KC1BpblJlc3BvbnNlKu8BCglKb2JTdGF0dXMSGgoWSk9CX1NUQVRVU19VTlNQRUNJRklFRBAAEhYKEkpPQl9TVEFUVVNfV0FJVElORxABEhkKFUpPQl9TVEFUVVNfR0VORVJBVElORxACEhkKFUpPQl9TVEFUVVNfQVNTRU1CTElORxADEhcKE0pPQl9TVEFUVVNfUkVUUllJTkcQBBITCg9KT0JfU1RBVFVTX0RPTkUQBRIVChFKT0JfU1RBVFVTX0ZBSUxFRBAGEhgKFEpPQl9TVEFUVVNfQ0FOQ0VMTEVEEAcSGQoVSk9CX1NUQVRVU19DQU5DRUxMSU5HEAgyggMKC0JhbmtTZXJ2aWNlEkoKB1JlZnJlc2gSGy5mb2lsYmFuay52MS5SZWZyZXNoUmVxdWVzdBocLmZvaWxiYW5rLnYxLlJlZnJlc2hSZXNwb25zZSIE+L4YAxJHCgZHZXRKb2ISGi5mb2lsYmFuay52MS5HZXRKb2JSZXF1ZXN0GhsuZm9pbGJhbmsudjEuR2V0Sm9iUmVzcG9uc2UiBPi+GAMSTwoIV2F0Y2hKb2ISHC5mb2lsYmFuay52MS5XYXRjaEpvYlJlcXVlc3QaHS5mb2lsYmFuay52MS5XYXRjaEpvYlJlc3BvbnNlIgT4vhgDMAESTQoIUm9sbGJhY2sSHC5mb2lsYmFuay52MS5Sb2xsYmFja1JlcXVlc3QaHS5mb2lsYmFuay52MS5Sb2xsYmFja1Jlc3BvbnNlIgT4vhgDEj4KA1BpbhIXLmZvaWxiYW5rLnYxLlBpblJlcXVlc3QaGC5mb2lsYmFuay52MS5QaW5SZXNwb25zZSIE+L4YA2IGcHJvdG8z", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("ChZmb2lsYmFuay92MS9iYW5rLnByb3RvEgtmb2lsYmFuay52MSK4AQoOUmVmcmVzaFJlcXVlc3QSMAoEYmFuaxgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjN9JBIeCgRzaXplGAIgASgNQgu6SAgqBhiAiXooAUgAiAEBEg0KBWZvcmNlGAMgASgIEhQKDGFjY2VwdF9zaGlmdBgEIAEoCBIdCgRrZWVwGAUgASgNQgq6SAcqBRjoBygBSAGIAQFCBwoFX3NpemVCBwoFX2tlZXAiMQoPUmVmcmVzaFJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIOCgZqb2luZWQYAiABKAgiKwoNR2V0Sm9iUmVxdWVzdBIaCgZqb2JfaWQYASABKAlCCrpIB3IFEAEYgAEiLwoOR2V0Sm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAuZm9pbGJhbmsudjEuSm9iIioKD0xpc3RKb2JzUmVxdWVzdBIXCgVsaW1pdBgBIAEoDUIIukgFKgMY6AciMgoQTGlzdEpvYnNSZXNwb25zZRIeCgRqb2JzGAEgAygLMhAuZm9pbGJhbmsudjEuSm9iIi0KD1JldHJ5Sm9iUmVxdWVzdBIaCgZqb2JfaWQYASABKAlCCrpIB3IFEAEYgAEiMQoQUmV0cnlKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5mb2lsYmFuay52MS5Kb2IiLgoQQ2FuY2VsSm9iUmVxdWVzdBIaCgZqb2JfaWQYASABKAlCCrpIB3IFEAEYgAEiMgoRQ2FuY2VsSm9iUmVzcG9uc2USHQoDam9iGAEgASgLMhAuZm9pbGJhbmsudjEuSm9iIhYKFExpc3RTY2hlZHVsZXNSZXF1ZXN0IkEKFUxpc3RTY2hlZHVsZXNSZXNwb25zZRIoCglzY2hlZHVsZXMYASADKAsyFS5mb2lsYmFuay52MS5TY2hlZHVsZSJpCghTY2hlZHVsZRIMCgRiYW5rGAEgASgJEg8KB3BhdHRlcm4YAiABKAkSEQoJdGltZV96b25lGAMgASgJEisKB25leHRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIi0KD1dhdGNoSm9iUmVxdWVzdBIaCgZqb2JfaWQYASABKAlCCrpIB3IFEAEYgAEiMQoQV2F0Y2hKb2JSZXNwb25zZRIdCgNqb2IYASABKAsyEC5mb2lsYmFuay52MS5Kb2IiwwIKA0pvYhIKCgJpZBgBIAEoCRIMCgRiYW5rGAIgASgJEiYKBnN0YXR1cxgDIAEoDjIWLmZvaWxiYW5rLnYxLkpvYlN0YXR1cxIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtmaW5pc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFdHJpZXMYBiABKA0SEwoLY2h1bmtzX2RvbmUYByABKA0SFQoNY2h1bmtzX2ZhaWxlZBgIIAEoDRIUCgxjaHVua3NfdG90YWwYCSABKA0SEgoKc2VlZHNfZG9uZRgKIAEoBBITCgtzZWVkc190b3RhbBgLIAEoBBIPCgd2ZXJzaW9uGAwgASgJEg4KBnJlYXNvbhgNIAEoCSJtCg9Sb2xsYmFja1JlcXVlc3QSMAoEYmFuaxgBIAEoCUIiukgfch0yG15bYS16MC05XVthLXowLTkuXy1dezAsNjN9JBIoCgd2ZXJzaW9uGAIgASgJQhe6SBRyEjIQXihbMC05XXs2LDE1fSk/JCIjChBSb2xsYmFja1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkidAoKUGluUmVxdWVzdBIwCgRiYW5rGAEgASgJQiK6SB9yHTIbXlthLXowLTldW2EtejAtOS5fLV17MCw2M30kEiUKB3ZlcnNpb24YAiABKAlCFLpIEXIPMg1eWzAtOV17NiwxNX0kEg0KBXVucGluGAMgASgIIg0KC1BpblJlc3BvbnNlKu8BCglKb2JTdGF0dXMSGgoWSk9CX1NUQVRVU19VTlNQRUNJRklFRBAAEhYKEkpPQl9TVEFUVVNfV0FJVElORxABEhkKFUpPQl9TVEFUVVNfR0VORVJBVElORxACEhkKFUpPQl9TVEFUVVNfQVNTRU1CTElORxADEhcKE0pPQl9TVEFUVVNfUkVUUllJTkcQBBITCg9KT0JfU1RBVFVTX0RPTkUQBRIVChFKT0JfU1RBVFVTX0ZBSUxFRBAGEhgKFEpPQl9TVEFUVVNfQ0FOQ0VMTEVEEAcSGQoVSk9CX1NUQVRVU19DQU5DRUxMSU5HEAgy0AUKC0JhbmtTZXJ2aWNlEkoKB1JlZnJlc2gSGy5mb2lsYmFuay52MS5SZWZyZXNoUmVxdWVzdBocLmZvaWxiYW5rLnYxLlJlZnJlc2hSZXNwb25zZSIE+L4YAxJHCgZHZXRKb2ISGi5mb2lsYmFuay52MS5HZXRKb2JSZXF1ZXN0GhsuZm9pbGJhbmsudjEuR2V0Sm9iUmVzcG9uc2UiBPi+GAMSTQoITGlzdEpvYnMSHC5mb2lsYmFuay52MS5MaXN0Sm9ic1JlcXVlc3QaHS5mb2lsYmFuay52MS5MaXN0Sm9ic1Jlc3BvbnNlIgT4vhgDEk0KCFJldHJ5Sm9iEhwuZm9pbGJhbmsudjEuUmV0cnlKb2JSZXF1ZXN0Gh0uZm9pbGJhbmsudjEuUmV0cnlKb2JSZXNwb25zZSIE+L4YAxJQCglDYW5jZWxKb2ISHS5mb2lsYmFuay52MS5DYW5jZWxKb2JSZXF1ZXN0Gh4uZm9pbGJhbmsudjEuQ2FuY2VsSm9iUmVzcG9uc2UiBPi+GAMSXAoNTGlzdFNjaGVkdWxlcxIhLmZvaWxiYW5rLnYxLkxpc3RTY2hlZHVsZXNSZXF1ZXN0GiIuZm9pbGJhbmsudjEuTGlzdFNjaGVkdWxlc1Jlc3BvbnNlIgT4vhgDEk8KCFdhdGNoSm9iEhwuZm9pbGJhbmsudjEuV2F0Y2hKb2JSZXF1ZXN0Gh0uZm9pbGJhbmsudjEuV2F0Y2hKb2JSZXNwb25zZSIE+L4YAzABEk0KCFJvbGxiYWNrEhwuZm9pbGJhbmsudjEuUm9sbGJhY2tSZXF1ZXN0Gh0uZm9pbGJhbmsudjEuUm9sbGJhY2tSZXNwb25zZSIE+L4YAxI+CgNQaW4SFy5mb2lsYmFuay52MS5QaW5SZXF1ZXN0GhguZm9pbGJhbmsudjEuUGluUmVzcG9uc2UiBPi+GANiBnByb3RvMw", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message foilbank.v1.RefreshRequest
@@ -120,6 +120,174 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
   messageDesc(file_foilbank_v1_bank, 3);
 
 /**
+ * @generated from message foilbank.v1.ListJobsRequest
+ */
+export type ListJobsRequest = Message<"foilbank.v1.ListJobsRequest"> & {
+  /**
+   * 0: 50.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message foilbank.v1.ListJobsRequest.
+ * Use `create(ListJobsRequestSchema)` to create a new message.
+ */
+export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 4);
+
+/**
+ * @generated from message foilbank.v1.ListJobsResponse
+ */
+export type ListJobsResponse = Message<"foilbank.v1.ListJobsResponse"> & {
+  /**
+   * @generated from field: repeated foilbank.v1.Job jobs = 1;
+   */
+  jobs: Job[];
+};
+
+/**
+ * Describes the message foilbank.v1.ListJobsResponse.
+ * Use `create(ListJobsResponseSchema)` to create a new message.
+ */
+export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 5);
+
+/**
+ * @generated from message foilbank.v1.RetryJobRequest
+ */
+export type RetryJobRequest = Message<"foilbank.v1.RetryJobRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message foilbank.v1.RetryJobRequest.
+ * Use `create(RetryJobRequestSchema)` to create a new message.
+ */
+export const RetryJobRequestSchema: GenMessage<RetryJobRequest> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 6);
+
+/**
+ * @generated from message foilbank.v1.RetryJobResponse
+ */
+export type RetryJobResponse = Message<"foilbank.v1.RetryJobResponse"> & {
+  /**
+   * @generated from field: foilbank.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.RetryJobResponse.
+ * Use `create(RetryJobResponseSchema)` to create a new message.
+ */
+export const RetryJobResponseSchema: GenMessage<RetryJobResponse> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 7);
+
+/**
+ * @generated from message foilbank.v1.CancelJobRequest
+ */
+export type CancelJobRequest = Message<"foilbank.v1.CancelJobRequest"> & {
+  /**
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message foilbank.v1.CancelJobRequest.
+ * Use `create(CancelJobRequestSchema)` to create a new message.
+ */
+export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 8);
+
+/**
+ * @generated from message foilbank.v1.CancelJobResponse
+ */
+export type CancelJobResponse = Message<"foilbank.v1.CancelJobResponse"> & {
+  /**
+   * @generated from field: foilbank.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.CancelJobResponse.
+ * Use `create(CancelJobResponseSchema)` to create a new message.
+ */
+export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 9);
+
+/**
+ * @generated from message foilbank.v1.ListSchedulesRequest
+ */
+export type ListSchedulesRequest = Message<"foilbank.v1.ListSchedulesRequest"> & {
+};
+
+/**
+ * Describes the message foilbank.v1.ListSchedulesRequest.
+ * Use `create(ListSchedulesRequestSchema)` to create a new message.
+ */
+export const ListSchedulesRequestSchema: GenMessage<ListSchedulesRequest> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 10);
+
+/**
+ * @generated from message foilbank.v1.ListSchedulesResponse
+ */
+export type ListSchedulesResponse = Message<"foilbank.v1.ListSchedulesResponse"> & {
+  /**
+   * @generated from field: repeated foilbank.v1.Schedule schedules = 1;
+   */
+  schedules: Schedule[];
+};
+
+/**
+ * Describes the message foilbank.v1.ListSchedulesResponse.
+ * Use `create(ListSchedulesResponseSchema)` to create a new message.
+ */
+export const ListSchedulesResponseSchema: GenMessage<ListSchedulesResponse> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 11);
+
+/**
+ * @generated from message foilbank.v1.Schedule
+ */
+export type Schedule = Message<"foilbank.v1.Schedule"> & {
+  /**
+   * @generated from field: string bank = 1;
+   */
+  bank: string;
+
+  /**
+   * Five or six fields of cron.
+   *
+   * @generated from field: string pattern = 2;
+   */
+  pattern: string;
+
+  /**
+   * @generated from field: string time_zone = 3;
+   */
+  timeZone: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp next_at = 4;
+   */
+  nextAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.Schedule.
+ * Use `create(ScheduleSchema)` to create a new message.
+ */
+export const ScheduleSchema: GenMessage<Schedule> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_bank, 12);
+
+/**
  * @generated from message foilbank.v1.WatchJobRequest
  */
 export type WatchJobRequest = Message<"foilbank.v1.WatchJobRequest"> & {
@@ -134,7 +302,7 @@ export type WatchJobRequest = Message<"foilbank.v1.WatchJobRequest"> & {
  * Use `create(WatchJobRequestSchema)` to create a new message.
  */
 export const WatchJobRequestSchema: GenMessage<WatchJobRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 4);
+  messageDesc(file_foilbank_v1_bank, 13);
 
 /**
  * @generated from message foilbank.v1.WatchJobResponse
@@ -151,7 +319,7 @@ export type WatchJobResponse = Message<"foilbank.v1.WatchJobResponse"> & {
  * Use `create(WatchJobResponseSchema)` to create a new message.
  */
 export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 5);
+  messageDesc(file_foilbank_v1_bank, 14);
 
 /**
  * @generated from message foilbank.v1.Job
@@ -234,7 +402,7 @@ export type Job = Message<"foilbank.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 6);
+  messageDesc(file_foilbank_v1_bank, 15);
 
 /**
  * @generated from message foilbank.v1.RollbackRequest
@@ -258,7 +426,7 @@ export type RollbackRequest = Message<"foilbank.v1.RollbackRequest"> & {
  * Use `create(RollbackRequestSchema)` to create a new message.
  */
 export const RollbackRequestSchema: GenMessage<RollbackRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 7);
+  messageDesc(file_foilbank_v1_bank, 16);
 
 /**
  * @generated from message foilbank.v1.RollbackResponse
@@ -277,7 +445,7 @@ export type RollbackResponse = Message<"foilbank.v1.RollbackResponse"> & {
  * Use `create(RollbackResponseSchema)` to create a new message.
  */
 export const RollbackResponseSchema: GenMessage<RollbackResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 8);
+  messageDesc(file_foilbank_v1_bank, 17);
 
 /**
  * @generated from message foilbank.v1.PinRequest
@@ -306,7 +474,7 @@ export type PinRequest = Message<"foilbank.v1.PinRequest"> & {
  * Use `create(PinRequestSchema)` to create a new message.
  */
 export const PinRequestSchema: GenMessage<PinRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 9);
+  messageDesc(file_foilbank_v1_bank, 18);
 
 /**
  * @generated from message foilbank.v1.PinResponse
@@ -319,7 +487,7 @@ export type PinResponse = Message<"foilbank.v1.PinResponse"> & {
  * Use `create(PinResponseSchema)` to create a new message.
  */
 export const PinResponseSchema: GenMessage<PinResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_bank, 10);
+  messageDesc(file_foilbank_v1_bank, 19);
 
 /**
  * @generated from enum foilbank.v1.JobStatus
@@ -400,6 +568,46 @@ export const BankService: GenService<{
     methodKind: "unary";
     input: typeof GetJobRequestSchema;
     output: typeof GetJobResponseSchema;
+  },
+  /**
+   * Newest first: those that run, wait, failed, or ended not long ago.
+   *
+   * @generated from rpc foilbank.v1.BankService.ListJobs
+   */
+  listJobs: {
+    methodKind: "unary";
+    input: typeof ListJobsRequestSchema;
+    output: typeof ListJobsResponseSchema;
+  },
+  /**
+   * Tries a failed job again, with all that it made already.
+   *
+   * @generated from rpc foilbank.v1.BankService.RetryJob
+   */
+  retryJob: {
+    methodKind: "unary";
+    input: typeof RetryJobRequestSchema;
+    output: typeof RetryJobResponseSchema;
+  },
+  /**
+   * Ends a job; chunks under way are finished.
+   *
+   * @generated from rpc foilbank.v1.BankService.CancelJob
+   */
+  cancelJob: {
+    methodKind: "unary";
+    input: typeof CancelJobRequestSchema;
+    output: typeof CancelJobResponseSchema;
+  },
+  /**
+   * When which bank is refreshed by itself.
+   *
+   * @generated from rpc foilbank.v1.BankService.ListSchedules
+   */
+  listSchedules: {
+    methodKind: "unary";
+    input: typeof ListSchedulesRequestSchema;
+    output: typeof ListSchedulesResponseSchema;
   },
   /**
    * Twice a second until the job ends.

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file foilbank/v1/face.proto.
  */
 export const file_foilbank_v1_face: GenFile = /*@__PURE__*/
-  fileDesc("ChZmb2lsYmFuay92MS9mYWNlLnByb3RvEgtmb2lsYmFuay52MSJeCgVQaG90bxIWCgVpbWFnZRgBIAEoDEIHukgEegIQARIbCgVpbmRleBgCIAEoDUIKukgHKgUYkE4oAUgAEhgKBXdob2xlGAMgASgIQge6SARqAggBSABCBgoEZmFjZSJVCgxFbWJlZFJlcXVlc3QSFQoEYmFuaxgBIAEoCUIHukgEcgIYQBIuCgZwaG90b3MYAiADKAsyEi5mb2lsYmFuay52MS5QaG90b0IKukgHkgEECAEQQCJDCg1FbWJlZFJlc3BvbnNlEhAKCGVtYmVkZGVyGAEgASgJEiAKBWZhY2VzGAIgAygLMhEuZm9pbGJhbmsudjEuRmFjZSKWAQoERmFjZRIpCgllbWJlZGRpbmcYASABKAsyFi5mb2lsYmFuay52MS5FbWJlZGRpbmcSCQoBeBgCIAEoARIJCgF5GAMgASgBEg0KBXdpZHRoGAQgASgBEg4KBmhlaWdodBgFIAEoARISCgVzY29yZRgGIAEoAUgAiAEBEhAKCHdhcm5pbmdzGAcgAygJQggKBl9zY29yZSKwAgoOQ29tcGFyZVJlcXVlc3QSJQoBYRgBIAEoCzISLmZvaWxiYW5rLnYxLlBob3RvQga6SAPIAQESJQoBYhgCIAEoCzISLmZvaWxiYW5rLnYxLlBob3RvQga6SAPIAQESIwoGbG9va3VwGAMgASgLMhMuZm9pbGJhbmsudjEuTG9va3VwEhkKCG9wZXJhdG9yGAQgASgJQge6SARyAhggEiwKBmxhbWJkYRgFIAEoAUIXukgUEhIZAAAAAAAAEEApAAAAAAAAAABIAYgBARIcCgl0aHJlc2hvbGQYBiABKAFCB7pIBBICQAFIABIlChB0aHJlc2hvbGRfcHJlc2V0GAcgASgJQgm6SAZyBBABGEBIAEISChB0aHJlc2hvbGRfY2hvaWNlQgkKB19sYW1iZGEigwEKD0NvbXBhcmVSZXNwb25zZRI0Cgpjb21wYXJpc29uGAEgASgLMiAuZm9pbGJhbmsudjEuQWxpZ25TY29yZXNSZXNwb25zZRIcCgFhGAIgASgLMhEuZm9pbGJhbmsudjEuRmFjZRIcCgFiGAMgASgLMhEuZm9pbGJhbmsudjEuRmFjZTKfAQoLRmFjZVNlcnZpY2USRAoFRW1iZWQSGS5mb2lsYmFuay52MS5FbWJlZFJlcXVlc3QaGi5mb2lsYmFuay52MS5FbWJlZFJlc3BvbnNlIgT4vhgCEkoKB0NvbXBhcmUSGy5mb2lsYmFuay52MS5Db21wYXJlUmVxdWVzdBocLmZvaWxiYW5rLnYxLkNvbXBhcmVSZXNwb25zZSIE+L4YAmIGcHJvdG8z", [file_buf_validate_validate, file_foilbank_v1_options, file_foilbank_v1_support]);
+  fileDesc("ChZmb2lsYmFuay92MS9mYWNlLnByb3RvEgtmb2lsYmFuay52MSJeCgVQaG90bxIWCgVpbWFnZRgBIAEoDEIHukgEegIQARIbCgVpbmRleBgCIAEoDUIKukgHKgUYkE4oAUgAEhgKBXdob2xlGAMgASgIQge6SARqAggBSABCBgoEZmFjZSJVCgxFbWJlZFJlcXVlc3QSFQoEYmFuaxgBIAEoCUIHukgEcgIYQBIuCgZwaG90b3MYAiADKAsyEi5mb2lsYmFuay52MS5QaG90b0IKukgHkgEECAEQQCJDCg1FbWJlZFJlc3BvbnNlEhAKCGVtYmVkZGVyGAEgASgJEiAKBWZhY2VzGAIgAygLMhEuZm9pbGJhbmsudjEuRmFjZSKWAQoERmFjZRIpCgllbWJlZGRpbmcYASABKAsyFi5mb2lsYmFuay52MS5FbWJlZGRpbmcSCQoBeBgCIAEoARIJCgF5GAMgASgBEg0KBXdpZHRoGAQgASgBEg4KBmhlaWdodBgFIAEoARISCgVzY29yZRgGIAEoAUgAiAEBEhAKCHdhcm5pbmdzGAcgAygJQggKBl9zY29yZSInCg1EZXRlY3RSZXF1ZXN0EhYKBWltYWdlGAEgASgMQge6SAR6AhABIlkKDkRldGVjdFJlc3BvbnNlEg0KBXdpZHRoGAEgASgNEg4KBmhlaWdodBgCIAEoDRIoCgVmYWNlcxgDIAMoCzIZLmZvaWxiYW5rLnYxLkRldGVjdGVkRmFjZSJgCgxEZXRlY3RlZEZhY2USCQoBeBgBIAEoARIJCgF5GAIgASgBEg0KBXdpZHRoGAMgASgBEg4KBmhlaWdodBgEIAEoARINCgVzY29yZRgFIAEoARIMCgRjaGlwGAYgASgMIrACCg5Db21wYXJlUmVxdWVzdBIlCgFhGAEgASgLMhIuZm9pbGJhbmsudjEuUGhvdG9CBrpIA8gBARIlCgFiGAIgASgLMhIuZm9pbGJhbmsudjEuUGhvdG9CBrpIA8gBARIjCgZsb29rdXAYAyABKAsyEy5mb2lsYmFuay52MS5Mb29rdXASGQoIb3BlcmF0b3IYBCABKAlCB7pIBHICGCASLAoGbGFtYmRhGAUgASgBQhe6SBQSEhkAAAAAAAAQQCkAAAAAAAAAAEgBiAEBEhwKCXRocmVzaG9sZBgGIAEoAUIHukgEEgJAAUgAEiUKEHRocmVzaG9sZF9wcmVzZXQYByABKAlCCbpIBnIEEAEYQEgAQhIKEHRocmVzaG9sZF9jaG9pY2VCCQoHX2xhbWJkYSKDAQoPQ29tcGFyZVJlc3BvbnNlEjQKCmNvbXBhcmlzb24YASABKAsyIC5mb2lsYmFuay52MS5BbGlnblNjb3Jlc1Jlc3BvbnNlEhwKAWEYAiABKAsyES5mb2lsYmFuay52MS5GYWNlEhwKAWIYAyABKAsyES5mb2lsYmFuay52MS5GYWNlMugBCgtGYWNlU2VydmljZRJECgVFbWJlZBIZLmZvaWxiYW5rLnYxLkVtYmVkUmVxdWVzdBoaLmZvaWxiYW5rLnYxLkVtYmVkUmVzcG9uc2UiBPi+GAISRwoGRGV0ZWN0EhouZm9pbGJhbmsudjEuRGV0ZWN0UmVxdWVzdBobLmZvaWxiYW5rLnYxLkRldGVjdFJlc3BvbnNlIgT4vhgCEkoKB0NvbXBhcmUSGy5mb2lsYmFuay52MS5Db21wYXJlUmVxdWVzdBocLmZvaWxiYW5rLnYxLkNvbXBhcmVSZXNwb25zZSIE+L4YAmIGcHJvdG8z", [file_buf_validate_validate, file_foilbank_v1_options, file_foilbank_v1_support]);
 
 /**
  * @generated from message foilbank.v1.Photo
@@ -158,6 +158,104 @@ export const FaceSchema: GenMessage<Face> = /*@__PURE__*/
   messageDesc(file_foilbank_v1_face, 3);
 
 /**
+ * @generated from message foilbank.v1.DetectRequest
+ */
+export type DetectRequest = Message<"foilbank.v1.DetectRequest"> & {
+  /**
+   * A JPEG, PNG, WebP or AVIF file.
+   *
+   * @generated from field: bytes image = 1;
+   */
+  image: Uint8Array;
+};
+
+/**
+ * Describes the message foilbank.v1.DetectRequest.
+ * Use `create(DetectRequestSchema)` to create a new message.
+ */
+export const DetectRequestSchema: GenMessage<DetectRequest> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_face, 4);
+
+/**
+ * @generated from message foilbank.v1.DetectResponse
+ */
+export type DetectResponse = Message<"foilbank.v1.DetectResponse"> & {
+  /**
+   * Of the upright photo, in pixels.
+   *
+   * @generated from field: uint32 width = 1;
+   */
+  width: number;
+
+  /**
+   * @generated from field: uint32 height = 2;
+   */
+  height: number;
+
+  /**
+   * Left to right: the order that Photo.index counts in.
+   *
+   * @generated from field: repeated foilbank.v1.DetectedFace faces = 3;
+   */
+  faces: DetectedFace[];
+};
+
+/**
+ * Describes the message foilbank.v1.DetectResponse.
+ * Use `create(DetectResponseSchema)` to create a new message.
+ */
+export const DetectResponseSchema: GenMessage<DetectResponse> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_face, 5);
+
+/**
+ * @generated from message foilbank.v1.DetectedFace
+ */
+export type DetectedFace = Message<"foilbank.v1.DetectedFace"> & {
+  /**
+   * In pixels of the upright photo.
+   *
+   * @generated from field: double x = 1;
+   */
+  x: number;
+
+  /**
+   * @generated from field: double y = 2;
+   */
+  y: number;
+
+  /**
+   * @generated from field: double width = 3;
+   */
+  width: number;
+
+  /**
+   * @generated from field: double height = 4;
+   */
+  height: number;
+
+  /**
+   * Of the detector, 0 to 1.
+   *
+   * @generated from field: double score = 5;
+   */
+  score: number;
+
+  /**
+   * The face as the embedder sees it: the aligned chip, a WebP file.
+   *
+   * @generated from field: bytes chip = 6;
+   */
+  chip: Uint8Array;
+};
+
+/**
+ * Describes the message foilbank.v1.DetectedFace.
+ * Use `create(DetectedFaceSchema)` to create a new message.
+ */
+export const DetectedFaceSchema: GenMessage<DetectedFace> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_face, 6);
+
+/**
  * @generated from message foilbank.v1.CompareRequest
  */
 export type CompareRequest = Message<"foilbank.v1.CompareRequest"> & {
@@ -211,7 +309,7 @@ export type CompareRequest = Message<"foilbank.v1.CompareRequest"> & {
  * Use `create(CompareRequestSchema)` to create a new message.
  */
 export const CompareRequestSchema: GenMessage<CompareRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_face, 4);
+  messageDesc(file_foilbank_v1_face, 7);
 
 /**
  * @generated from message foilbank.v1.CompareResponse
@@ -238,7 +336,7 @@ export type CompareResponse = Message<"foilbank.v1.CompareResponse"> & {
  * Use `create(CompareResponseSchema)` to create a new message.
  */
 export const CompareResponseSchema: GenMessage<CompareResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_face, 5);
+  messageDesc(file_foilbank_v1_face, 8);
 
 /**
  * For those without an embedder. Photos are kept in memory for their request alone, never stored and never logged.
@@ -255,6 +353,16 @@ export const FaceService: GenService<{
     methodKind: "unary";
     input: typeof EmbedRequestSchema;
     output: typeof EmbedResponseSchema;
+  },
+  /**
+   * Every face of one photo with its picture, to choose from. No face is no error here.
+   *
+   * @generated from rpc foilbank.v1.FaceService.Detect
+   */
+  detect: {
+    methodKind: "unary";
+    input: typeof DetectRequestSchema;
+    output: typeof DetectResponseSchema;
   },
   /**
    * Two photos, embedded and compared as by AlignScores.
