@@ -12,6 +12,7 @@ import {
   type ErrorDetail,
   ErrorDetailSchema,
   FaceService,
+  GalleryService,
   SupportService,
 } from './gen/index.js';
 
@@ -39,6 +40,7 @@ export interface FoilbankClient {
   readonly support: Client<typeof SupportService>;
   readonly bank: Client<typeof BankService>;
   readonly face: Client<typeof FaceService>;
+  readonly gallery: Client<typeof GalleryService>;
 }
 
 export function createFoilbankClient(options: ClientOptions): FoilbankClient {
@@ -61,6 +63,7 @@ export function createFoilbankClient(options: ClientOptions): FoilbankClient {
     support: createClient(SupportService, transport),
     bank: createClient(BankService, transport),
     face: createClient(FaceService, transport),
+    gallery: createClient(GalleryService, transport),
   };
 }
 

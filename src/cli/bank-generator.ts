@@ -1,23 +1,11 @@
 import type { Bank } from '../bank/index.js';
-import { FoilbankError } from '../errors.js';
-import { findModel, fingerprint, type GeneratorCard, type Model } from '../onnx/index.js';
+import type { GeneratorCard, Model } from '../onnx/index.js';
+import { generatorOfBank as ofManifest } from '../pipeline/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
-/**
- * The generator that a bank's faces were made with, so that their seeds give the same pictures again.
- *
- * @param card name or path, default: the name in the manifest
- * @throws FoilbankError FB_BANK_GENERATOR_DIFFERS, FB_CARD_UNKNOWN
- */
-export async function generatorOfBank(
+/** @param card name or path, default: the name in the manifest. @throws FoilbankError FB_BANK_GENERATOR_DIFFERS, FB_CARD_UNKNOWN */
+export const generatorOfBank = (
   context: CliContext,
-  bank: Bank,
+  { manifest }: Bank,
   card?: string,
-): Promise<Model<GeneratorCard>> {
-  const { name, cardSha256 } = bank.manifest.inputs.generator;
-  const model = await findModel(modelFolders(context), card ?? name, 'generator');
-  const found = fingerprint(model.card);
-  if (found === cardSha256) return model;
-  const [expected, actual] = [cardSha256.slice(0, 12), found.slice(0, 12)];
-  throw new FoilbankError('FB_BANK_GENERATOR_DIFFERS', { bank: bank.name, expected, actual });
-}
+): Promise<Model<GeneratorCard>> => ofManifest(modelFolders(context), manifest, card);

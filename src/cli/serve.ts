@@ -11,6 +11,7 @@ interface ServeOptions {
   readonly banks?: string;
   readonly keys?: string;
   readonly auth: boolean;
+  readonly studio: boolean;
 }
 
 export function serveCommand(context: ContextOf): Command {
@@ -23,6 +24,7 @@ export function serveCommand(context: ContextOf): Command {
     .option('--banks <names>', 'with commas between (FOILBANK_BANKS, default: default)')
     .option('--keys <file>', 'API keys (FOILBANK_KEYS, default: foilbank-keys.json)')
     .option('--no-auth', 'everybody may do everything; on loopback only')
+    .option('--no-studio', 'no pages for browsers below /studio/ (FOILBANK_STUDIO=off)')
     .addHelpText(
       'after',
       `
@@ -37,9 +39,9 @@ Examples:
 }
 
 async function serve({ config, signal }: CliContext, options: ServeOptions): Promise<void> {
-  const { host, port, banks, keys, auth } = options;
+  const { host, port, banks, keys, auth, studio } = options;
   const settings = resolveServeSettings(process.env, {
-    ...{ host, port, keys, auth, banks: banks?.split(',') },
+    ...{ host, port, keys, auth, banks: banks?.split(','), ...(studio ? {} : { studio }) },
   });
   const log = createLog();
   if (!auth) log.warn('no authentication: everybody on this machine may do everything');

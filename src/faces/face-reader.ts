@@ -5,7 +5,7 @@ import type { Detection } from './detect.js';
 import { type Face, type FaceModels, minScoreOf, type ReadOptions } from './face.js';
 import { grouped, inOrder } from './in-order.js';
 import type { Photo } from './photo.js';
-import type { PhotoSource, ReadingAnswer, ReadingTask } from './reading-thread.js';
+import type { PhotoSource, Portrayal, ReadingAnswer, ReadingTask } from './reading-thread.js';
 
 /** Of many photos: a face, or what was wrong with the photo. */
 export type FaceResult = { readonly photo: string } & (
@@ -36,6 +36,14 @@ export class FaceReader {
     const answer = await this.threads.call({ kind: 'detect', photo, options });
     if (answer.kind !== 'detected') throw new TypeError('a thread read instead of detecting');
     return answer.detections;
+  }
+
+  /** The same with the photo's size and each face's aligned chip, to be looked at. @throws FoilbankError of `decodePhoto` */
+  async portray(photo: string | Uint8Array, options: ReadOptions = {}): Promise<Portrayal> {
+    minScoreOf(options);
+    const answer = await this.threads.call({ kind: 'portray', photo, options });
+    if (answer.kind !== 'portrayed') throw new TypeError('a thread did something else than portraying');
+    return answer.portrayal;
   }
 
   /**

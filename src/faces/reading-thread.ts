@@ -17,12 +17,30 @@ export type PhotoSource = string | Uint8Array | Photo;
 
 export type ReadingTask =
   | { readonly kind: 'detect'; readonly photo: PhotoSource; readonly options: ReadOptions }
+  | { readonly kind: 'portray'; readonly photo: PhotoSource; readonly options: ReadOptions }
   | { readonly kind: 'read'; readonly photos: readonly PhotoSource[]; readonly options: ReadOptions };
 
 export type ReadingAnswer =
   | { readonly kind: 'detected'; readonly detections: Detection[] }
+  | { readonly kind: 'portrayed'; readonly portrayal: Portrayal }
   /** A face for each photo, or what is wrong with the photo. */
   | { readonly kind: 'read'; readonly faces: readonly (Face | PackedError)[] };
+
+/** The faces of a photo, each as the embedder sees it. */
+export interface Portrayal {
+  /** Of the upright photo, in pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** Best score first. */
+  readonly faces: readonly (Detection & { readonly chip: Picture | undefined })[];
+}
+
+/** 8-bit RGB, interleaved. */
+export interface Picture {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
 
 /** Photos of a task that are decoded at once: the next ones while the networks look at the first, yet not a whole task of large ones. */
 const DECODED_AHEAD = 3;
@@ -35,7 +53,11 @@ type Aligned = Omit<Face, 'embedding'> & { readonly chip: TensorData };
  * thread as it does to make.
  */
 class Reading {
+  /** Cuts chips in plain RGB: opened when first needed. */
+  private pictures: Promise<PhotoChips> | undefined;
+
   private constructor(
+    private readonly host: NetworkHost,
     private readonly detector: FaceDetector,
     private readonly landmarks: LandmarkFinder,
     private readonly chips: PhotoChips,
@@ -44,6 +66,7 @@ class Reading {
 
   static async open(host: NetworkHost, { detector, landmarks, embedder }: FaceModels): Promise<Reading> {
     return new Reading(
+      host,
       await FaceDetector.open(host, detector),
       await LandmarkFinder.open(host, landmarks),
       await PhotoChips.open(host, embedder.card.input),
@@ -54,6 +77,8 @@ class Reading {
   async answer(task: ReadingTask): Promise<ReadingAnswer> {
     if (task.kind === 'read') return { kind: 'read', faces: await this.read(task.photos, task.options) };
     const photo = await decoded(task.photo, task.options);
+    if (task.kind === 'portray')
+      return { kind: 'portrayed', portrayal: await this.portray(photo, minScoreOf(task.options)) };
     return { kind: 'detected', detections: await this.detector.detect(photo, minScoreOf(task.options)) };
   }
 
@@ -76,6 +101,27 @@ class Reading {
         return faultOf(error);
       }
     });
+  }
+
+  private async portray(photo: Photo, minScore: number): Promise<Portrayal> {
+    const { width, height } = photo;
+    const detections = await this.detector.detect(photo, minScore);
+    const faces: Portrayal['faces'][number][] = [];
+    for (const face of detections) faces.push({ ...face, chip: await this.picture(photo, face.box) });
+    return { width, height, faces };
+  }
+
+  /** Undefined where the landmarks have no direction: such a face can be listed, not embedded. */
+  private async picture(photo: Photo, box: Box): Promise<Picture | undefined> {
+    const { input, align } = this.embedder.card;
+    const toChip = alignment(await this.landmarks.find(photo, box), align.template);
+    if (!toChip) return undefined;
+    const rgb = { layout: 'NHWC', colour: 'rgb', scale: 1 } as const;
+    this.pictures ??= PhotoChips.open(this.host, { ...input, ...rgb, mean: [0, 0, 0] });
+    const chip = await (await this.pictures).cut(photo, toChip);
+    const data = Uint8Array.from(chip.data as Float32Array, Math.round);
+    free([chip]);
+    return { data, width: input.width, height: input.height };
   }
 
   private async align(source: PhotoSource, options: ReadOptions): Promise<Aligned> {

@@ -19,6 +19,13 @@ export interface SheetOptions {
   readonly query?: { readonly tile: Tile; readonly caption: string };
 }
 
+/** A picture as a WebP file, encoded outside the main thread. @param side of the square that it is brought to; default: as it is */
+export async function webpOf({ data, width, height }: Tile, side?: number): Promise<Buffer> {
+  const picture = sharp(data, { raw: { width, height, channels: 3 } });
+  const sized = side === undefined ? picture : picture.resize(side, side, { kernel: 'cubic' });
+  return sized.webp({ quality: 88 }).toBuffer();
+}
+
 const GAP = 6;
 const CAPTION_HEIGHT = 18;
 const BACKGROUND = { r: 250, g: 250, b: 248 };

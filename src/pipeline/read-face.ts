@@ -1,8 +1,8 @@
 import { FoilbankError } from '../errors.js';
-import type { Detection, Face, FaceReader } from '../faces/index.js';
+import type { Box, Face, FaceReader } from '../faces/index.js';
 
 /** Faces from left to right, as people number them. */
-export const leftToRight = (faces: readonly Detection[]): Detection[] =>
+export const leftToRight = <T extends { readonly box: Box }>(faces: readonly T[]): T[] =>
   [...faces].sort((a, b) => a.box.x + a.box.width / 2 - (b.box.x + b.box.width / 2));
 
 /**

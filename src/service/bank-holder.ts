@@ -2,6 +2,7 @@ import { type BankStore, showBank } from '../bank/index.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ServiceMetrics } from './metrics.js';
+import { OlderVersion } from './older-version.js';
 import { type BatchSettings, Serving } from './serving.js';
 
 export interface HolderSettings {
@@ -11,6 +12,8 @@ export interface HolderSettings {
   readonly batches: BatchSettings;
   /** Milliseconds between looks at which version is in service. */
   readonly pollMs: number;
+  /** Milliseconds that an older version stays loaded after the last lookup that named it. */
+  readonly olderIdleMs: number;
   readonly log: Logger;
   readonly metrics: ServiceMetrics;
 }
@@ -29,8 +32,12 @@ export class BankHolder {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #closed = false;
+  readonly #older: OlderVersion;
 
-  constructor(readonly settings: HolderSettings) {}
+  constructor(readonly settings: HolderSettings) {
+    const { store, bank, olderIdleMs: idleMs } = settings;
+    this.#older = new OlderVersion({ store, bank, idleMs, open: (version) => this.#open(version) });
+  }
 
   get bank(): string {
     return this.settings.bank;
@@ -58,6 +65,17 @@ export class BankHolder {
     throw new FoilbankError('FB_BANK_UNREADY', { bank: this.bank, reason });
   }
 
+  /**
+   * As `hold`, of the kept version named, which is loaded when it is not the one that serves.
+   *
+   * @param version '': the one that serves
+   * @throws FoilbankError as `hold` and `OlderVersion.take`
+   */
+  async take(version: string): Promise<Serving> {
+    if (version === '' || version === this.#serving?.facts.manifest.version) return this.hold();
+    return this.#older.take(version);
+  }
+
   /** Looks now, then again and again. Resolves after the first look, whatever came of it. */
   async start(): Promise<void> {
     await this.look();
@@ -80,7 +98,7 @@ export class BankHolder {
     await this.#looking;
     const last = this.#serving;
     this.#serving = undefined;
-    await last?.retire();
+    await Promise.all([last?.retire(), this.#older.close()]);
   }
 
   async #look(): Promise<void> {
@@ -99,13 +117,18 @@ export class BankHolder {
     }
   }
 
+  #open(version: string): Promise<Serving> {
+    const { store, bank, threads, batches, metrics } = this.settings;
+    return Serving.open({ store: store.location, bank, version, threads }, batches, (rows) =>
+      metrics.batchRows.observe({ bank }, rows),
+    );
+  }
+
   async #load(version: string): Promise<void> {
-    const { store, bank, threads, batches, log, metrics } = this.settings;
+    const { bank, log, metrics } = this.settings;
     const started = performance.now();
     try {
-      const next = await Serving.open({ store: store.location, bank, version, threads }, batches, (rows) =>
-        metrics.batchRows.observe({ bank }, rows),
-      );
+      const next = await this.#open(version);
       const before = this.#serving;
       this.#serving = next;
       this.#refused = undefined;

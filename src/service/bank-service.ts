@@ -4,17 +4,34 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import { type BankStore, pinVersion, rollbackBank, unpinVersion } from '../bank/index.js';
 import {
   type BankService,
+  CancelJobResponseSchema,
   GetJobResponseSchema,
   type Job,
   JobSchema,
   JobStatus,
+  ListJobsResponseSchema,
+  ListSchedulesResponseSchema,
   PinResponseSchema,
   RefreshResponseSchema,
+  RetryJobResponseSchema,
   RollbackResponseSchema,
+  ScheduleSchema,
   WatchJobResponseSchema,
 } from '../gen/index.js';
-import { enqueueFlow, type FlowView, showFlow, watchFlow } from '../jobs/index.js';
+import {
+  cancelFlow,
+  enqueueFlow,
+  type FlowView,
+  listFlows,
+  listSchedules,
+  retryFlow,
+  showFlow,
+  watchFlow,
+} from '../jobs/index.js';
 import type { QueueDoor } from './queue-door.js';
+
+/** Jobs of a list that no limit was given for. */
+const LISTED = 50;
 
 /** @param onChange told the bank whose version in service may have changed */
 export function bankService(
@@ -22,7 +39,7 @@ export function bankService(
   queues: QueueDoor,
   onChange: (bank: string) => Promise<void>,
   stopping: AbortSignal,
-): Partial<ServiceImpl<typeof BankService>> {
+): ServiceImpl<typeof BankService> {
   return {
     refresh: async ({ bank, size, force, acceptShift, keep }) => {
       const request = {
@@ -37,6 +54,34 @@ export function bankService(
     getJob: async ({ jobId }) => {
       const view = await queues.use((open) => showFlow(open, jobId));
       return create(GetJobResponseSchema, { job: jobOf(view) });
+    },
+    listJobs: async ({ limit }) => {
+      const views = await queues.use((open) => listFlows(open, limit || LISTED));
+      return create(ListJobsResponseSchema, { jobs: views.map(jobOf) });
+    },
+    retryJob: async ({ jobId }) => {
+      const view = await queues.use(async (open) => {
+        await retryFlow(open, jobId);
+        return showFlow(open, jobId);
+      });
+      return create(RetryJobResponseSchema, { job: jobOf(view) });
+    },
+    cancelJob: async ({ jobId }) => {
+      const view = await queues.use(async (open) => {
+        await cancelFlow(open, jobId);
+        return showFlow(open, jobId);
+      });
+      return create(CancelJobResponseSchema, { job: jobOf(view) });
+    },
+    listSchedules: async () => {
+      const all = await queues.use(listSchedules);
+      const schedules = all.map(({ bank, pattern, timeZone, next }) =>
+        create(ScheduleSchema, {
+          ...{ bank, pattern, timeZone },
+          ...(next ? { nextAt: timestampFromDate(next) } : {}),
+        }),
+      );
+      return create(ListSchedulesResponseSchema, { schedules });
     },
     async *watchJob({ jobId }, { signal }) {
       const open = await queues.open();

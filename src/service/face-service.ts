@@ -4,6 +4,8 @@ import { FoilbankError } from '../errors.js';
 import { FaceReader, type Face as ReadFace } from '../faces/index.js';
 import {
   CompareResponseSchema,
+  DetectedFaceSchema,
+  DetectResponseSchema,
   EmbeddingSchema,
   EmbedResponseSchema,
   type Face,
@@ -11,38 +13,37 @@ import {
   type FaceService,
   type Photo,
 } from '../gen/index.js';
-import { findModel, fingerprint, InferencePool, type ModelFolders } from '../onnx/index.js';
-import { DEFAULT_NETWORKS, leftToRight } from '../pipeline/index.js';
+import { findModel, fingerprint, type InferencePool, type ModelFolders } from '../onnx/index.js';
+import { DEFAULT_NETWORKS, leftToRight, webpOf } from '../pipeline/index.js';
 import { alignAll } from './align.js';
 import type { Lookups } from './lookup.js';
 
-/** Reads faces out of photos that are in memory only. Its threads and networks are opened by the first photo. */
+/** A bank, and the embedder that its candidates were embedded with. */
+interface BankEmbedder {
+  readonly bank: string;
+  readonly name: string;
+  readonly cardSha256: string;
+}
+
+/** Reads faces out of photos that are in memory only. Its networks are opened by the first photo. */
 export class PhotoReading {
-  readonly #pool: InferencePool;
   readonly #readers = new Map<string, Promise<FaceReader>>();
 
   constructor(
+    readonly pool: InferencePool,
     readonly folders: ModelFolders,
-    threads: number,
-  ) {
-    this.#pool = new InferencePool({ threads });
+  ) {}
+
+  /** Every face, left to right. @throws FoilbankError as `read` */
+  async portray(embedder: BankEmbedder, image: Uint8Array) {
+    const reader = await this.#reader(embedder);
+    const portrayal = await reader.portray(image, { name: 'the photo' });
+    return { ...portrayal, faces: leftToRight(portrayal.faces) };
   }
 
-  /** @param embedder the card's name. @throws FoilbankError FB_BANK_EMBEDDER_DIFFERS, those of `findModel` and `FaceReader` */
-  async read(
-    bank: string,
-    embedder: { name: string; cardSha256: string },
-    photo: Photo,
-    name: string,
-  ): Promise<ReadFace> {
-    const key = `${embedder.name} ${embedder.cardSha256}`;
-    let opened = this.#readers.get(key);
-    if (!opened) {
-      opened = this.#open(bank, embedder);
-      this.#readers.set(key, opened);
-      opened.catch(() => this.#readers.delete(key));
-    }
-    const reader = await opened;
+  /** @throws FoilbankError FB_BANK_EMBEDDER_DIFFERS, those of `findModel` and `FaceReader` */
+  async read(embedder: BankEmbedder, photo: Photo, name: string): Promise<ReadFace> {
+    const reader = await this.#reader(embedder);
     const { image, face } = photo;
     if (face.case === 'whole') return reader.embedPhoto(image, { name, faceBox: 'whole' });
     if (face.case === undefined) return reader.embedPhoto(image, { name });
@@ -53,11 +54,17 @@ export class PhotoReading {
     return { ...(await reader.embedPhoto(image, { name, faceBox: wanted.box })), score: wanted.score };
   }
 
-  close(): Promise<void> {
-    return this.#pool.close();
+  #reader(embedder: BankEmbedder): Promise<FaceReader> {
+    const key = `${embedder.name} ${embedder.cardSha256}`;
+    const known = this.#readers.get(key);
+    if (known) return known;
+    const opened = this.#open(embedder);
+    this.#readers.set(key, opened);
+    opened.catch(() => this.#readers.delete(key));
+    return opened;
   }
 
-  async #open(bank: string, { name, cardSha256 }: { name: string; cardSha256: string }): Promise<FaceReader> {
+  async #open({ bank, name, cardSha256 }: BankEmbedder): Promise<FaceReader> {
     const embedder = await findModel(this.folders, name, 'embedder');
     const actual = fingerprint(embedder.card);
     const told = (hash: string) => `${name} (${hash.slice(0, 12)})`;
@@ -67,26 +74,38 @@ export class PhotoReading {
       });
     const detector = await findModel(this.folders, DEFAULT_NETWORKS.detector, 'detector');
     const landmarks = await findModel(this.folders, DEFAULT_NETWORKS.landmarks, 'landmarks');
-    return FaceReader.open(this.#pool, { detector, landmarks, embedder });
+    return FaceReader.open(this.pool, { detector, landmarks, embedder });
   }
 }
 
-export function faceService(lookups: Lookups, photos: PhotoReading): Partial<ServiceImpl<typeof FaceService>> {
-  const read = (bank: string, asked: readonly Photo[]) => {
-    const serving = lookups.holder(bank).hold();
+export function faceService(lookups: Lookups, photos: PhotoReading): ServiceImpl<typeof FaceService> {
+  const embedderOf = async (bank: string, version = ''): Promise<BankEmbedder> => {
+    const serving = await lookups.holder(bank).take(version);
     const { manifest } = serving.facts;
-    const { embedder } = manifest.inputs;
     serving.release();
-    return Promise.all(
-      asked.map((photo, i) => photos.read(manifest.bank, embedder, photo, `photo ${i}`)),
-    ).then((faces) => ({ faces: faces.map(faceOf), embedder: embedder.name }));
+    return { bank: manifest.bank, ...manifest.inputs.embedder };
   };
+  const read = (embedder: BankEmbedder, asked: readonly Photo[]) =>
+    Promise.all(asked.map(async (photo, i) => faceOf(await photos.read(embedder, photo, `photo ${i}`))));
   return {
-    embed: async ({ bank, photos: asked }) => create(EmbedResponseSchema, await read(bank, asked)),
+    embed: async ({ bank, photos: asked }) => {
+      const embedder = await embedderOf(bank);
+      return create(EmbedResponseSchema, {
+        embedder: embedder.name,
+        faces: await read(embedder, asked),
+      });
+    },
+    detect: async ({ bank, image }) => {
+      const { width, height, faces } = await photos.portray(await embedderOf(bank), image);
+      const found = faces.map(async ({ box, score, chip }) =>
+        create(DetectedFaceSchema, { ...box, score, ...(chip ? { chip: await webpOf(chip) } : {}) }),
+      );
+      return create(DetectResponseSchema, { width, height, faces: await Promise.all(found) });
+    },
     compare: async (request, { signal }) => {
       // The validator saw to it that both are there.
-      const { faces } = await read(request.lookup?.bank ?? '', [request.a!, request.b!]);
-      const [a, b] = faces as [Face, Face];
+      const embedder = await embedderOf(request.lookup?.bank ?? '', request.lookup?.version);
+      const [a, b] = (await read(embedder, [request.a!, request.b!])) as [Face, Face];
       const { lookup, operator, lambda, thresholdChoice } = request;
       const comparisons = {
         case: 'pairs' as const,

@@ -5,7 +5,7 @@ import { Code, type Interceptor } from '@connectrpc/connect';
 import { FoilbankError } from '../errors.js';
 import { reflection, Scope, scope as scopeOption } from '../gen/index.js';
 import type { Logger } from '../log.js';
-import type { Gatekeeper } from './key-ring.js';
+import type { Door } from './door.js';
 import type { ScopeName } from './keys.js';
 import type { ServiceMetrics } from './metrics.js';
 import { rpcErrorOf } from './rpc-errors.js';
@@ -91,20 +91,21 @@ async function* watched<T>(
 }
 
 export interface Admission {
-  readonly gatekeeper: Gatekeeper;
+  readonly door: Door;
   /** RPCs under way at once; one more is refused before latency collapses for all. */
   readonly concurrency: number;
   readonly draining: () => boolean;
 }
 
 /** Lets in who may come in, and not more than can be served. */
-export function admitted({ gatekeeper, concurrency, draining }: Admission): Interceptor {
+export function admitted({ door, concurrency, draining }: Admission): Interceptor {
   let underWay = 0;
   return (next) => async (request) => {
     const scope = scopeOf(request.method);
     if (scope === undefined) return next(request);
     if (draining()) throw new FoilbankError('FB_STOPPING', {});
-    gatekeeper.admit(request.header.get('authorization'), scope);
+    const { requestMethod: method, url, header } = request;
+    door.admit({ method, url, header: (name) => header.get(name) }, scope);
     if (underWay >= concurrency)
       throw new FoilbankError('FB_OVERLOADED', { what: 'requests under way', limit: concurrency });
     underWay++;

@@ -106,7 +106,13 @@ export function keyOf(keys: ReadonlyMap<string, ApiKey>, token: string, now: Dat
   const kept = Buffer.from(key?.sha256 ?? '0'.repeat(64), 'hex');
   const matches = timingSafeEqual(kept, Buffer.from(digest(secret), 'hex'));
   if (!key || !matches) throw new FoilbankError('FB_KEY_INVALID', {});
-  if (key.expiresAt && new Date(key.expiresAt) <= now)
-    throw new FoilbankError('FB_KEY_EXPIRED', { id, at: key.expiresAt });
+  return unexpired(key, now);
+}
+
+/** @throws FoilbankError FB_KEY_EXPIRED */
+export function unexpired(key: ApiKey, now: Date): ApiKey {
+  const { id, expiresAt } = key;
+  if (expiresAt && new Date(expiresAt) <= now)
+    throw new FoilbankError('FB_KEY_EXPIRED', { id, at: expiresAt });
   return key;
 }

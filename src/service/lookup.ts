@@ -11,6 +11,7 @@ import {
   type Embedding,
   type Lookup,
   type Source,
+  PresetSchema,
   SourceSchema,
 } from '../gen/index.js';
 import type { BankHolder } from './bank-holder.js';
@@ -18,6 +19,7 @@ import { type ReadEmbeddings, readEmbeddings } from './embeddings.js';
 import type { Answer } from './engine-messages.js';
 import type { Serving } from './serving.js';
 
+import { presetsOf } from './thresholds.js';
 /** What one request may ask for; above it, it is refused with the limit. */
 export interface LookupLimits {
   readonly k: number;
@@ -59,7 +61,7 @@ export class Lookups {
   /**
    * r, σ and on demand the neighbours of embeddings. The version stays held until `use` has made its reply.
    *
-   * @throws FoilbankError FB_BANK_NOT_SERVED, FB_BANK_UNREADY, FB_OPTION_INVALID, FB_LIMIT, FB_EMBEDDING_…, FB_OVERLOADED
+   * @throws FoilbankError FB_BANK_NOT_SERVED, FB_BANK_UNREADY, FB_BANK_VERSION_…, FB_OPTION_INVALID, FB_LIMIT, FB_EMBEDDING_…, FB_OVERLOADED
    */
   async find<T>(
     lookup: Lookup | undefined,
@@ -67,8 +69,14 @@ export class Lookups {
     options: { readonly neighbours?: boolean; readonly signal?: AbortSignal },
     use: (found: Found) => T,
   ): Promise<T> {
-    const { bank = '', estimator = '', excludeIdentities = [], requireUnitLength = false } = lookup ?? {};
-    const serving = this.holder(bank).hold();
+    const {
+      bank = '',
+      estimator = '',
+      excludeIdentities = [],
+      requireUnitLength = false,
+      version = '',
+    } = lookup ?? {};
+    const serving = await this.holder(bank).take(version);
     try {
       const { manifest } = serving.facts;
       if (estimator !== '' && estimator !== 'virtual')
@@ -112,6 +120,7 @@ export class Lookups {
     });
   }
 }
+      presets: presetsOf(manifest).map((preset) => create(PresetSchema, preset)),
 
 function sourceOf({ facts }: Serving, estimator: string, k: number): Source {
   const { bank, version, parameters } = facts.manifest;

@@ -10,7 +10,7 @@ export interface Readiness {
   readonly notes: readonly string[];
 }
 
-interface Page {
+export interface Page {
   readonly status: number;
   readonly type: string;
   readonly body: string;
@@ -37,11 +37,7 @@ export function pages(
     const path = (request.url ?? '').split('?')[0] ?? '';
     const page = Object.hasOwn(byPath, path) ? byPath[path] : undefined;
     const reads = request.method === 'GET' || request.method === 'HEAD';
-    const answer = ({ status, type, body }: Page) => {
-      if (response.headersSent || response.destroyed) return;
-      response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
-      response.end(request.method === 'HEAD' ? undefined : body);
-    };
+    const answer = (one: Page) => send(request, response, one);
     if (!page || !reads) {
       const [status, body] = page ? [405, 'GET or HEAD\n'] : [404, 'not found\n'];
       return answer({ status, body, type: 'text/plain' });
@@ -50,13 +46,21 @@ export function pages(
   };
 }
 
+export function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Page): void {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
 const STATUS: Readonly<Record<string, number>> = {
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
   RESOURCE_EXHAUSTED: 429,
+  UNAVAILABLE: 503,
 };
 
-function refusal(error: unknown): Page {
+/** What was thrown, as a page tells it. */
+export function refusal(error: unknown): Page {
   const type = 'application/json';
   if (!(error instanceof FoilbankError)) return { status: 500, type, body: `${reasonOf(error)}\n` };
   const { code, message, remedy } = error;

@@ -13,10 +13,15 @@ export class TokenBucket {
 
   /** @param now milliseconds of a clock that does not go back. @returns false when there is no token left */
   take(now: number): boolean {
+    const holds = this.holds(now);
+    if (holds) this.#tokens--;
+    return holds;
+  }
+
+  /** Whether there is a token, which stays. @param now as in `take` */
+  holds(now: number): boolean {
     this.#tokens = Math.min(this.rate, this.#tokens + ((now - this.#at) * this.rate) / 1000);
     this.#at = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
+    return this.#tokens >= 1;
   }
 }

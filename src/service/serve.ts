@@ -1,14 +1,26 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { openStore } from '../bank/index.js';
 import type { Config } from '../config.js';
-import { BankService, FaceService, health, reflection, SupportService } from '../gen/index.js';
+import {
+  BankService,
+  FaceService,
+  GalleryService,
+  health,
+  reflection,
+  SupportService,
+} from '../gen/index.js';
 import type { RedisSettings } from '../jobs/index.js';
 import type { Logger } from '../log.js';
+import { InferencePool } from '../onnx/index.js';
 import { BankHolder } from './bank-holder.js';
 import { bankService } from './bank-service.js';
+import { Door } from './door.js';
 import { faceService, PhotoReading } from './face-service.js';
+import { GalleryPictures } from './gallery-pictures.js';
+import { GalleryReader } from './gallery-reader.js';
+import { galleryService } from './gallery-service.js';
 import { healthService } from './health.js';
 import { admitted, observed, scopeOf, validated } from './interceptors.js';
 import { KeyRing, openDoor } from './key-ring.js';
@@ -18,7 +30,9 @@ import { ServiceMetrics } from './metrics.js';
 import { pages, type Readiness } from './pages.js';
 import { QueueDoor } from './queue-door.js';
 import { reflectionService } from './reflection.js';
+import { Sessions } from './sessions.js';
 import type { ServeSettings } from './settings.js';
+import { studio } from './studio.js';
 import { supportService } from './support-service.js';
 
 export interface ServeInputs {
@@ -43,9 +57,10 @@ export interface Service {
  * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID, FB_KEYS_INVALID, FB_FILE_UNREADABLE, FB_STORE_LOCATION_INVALID
  */
 export async function openService({ config, settings, redis, log }: ServeInputs): Promise<Service> {
-  const { banks, batches, limits, pollMs, shutdownSeconds } = settings;
+  const { banks, batches, limits, pollMs, olderIdleMs, shutdownSeconds } = settings;
   const store = openStore(config.store);
   const gatekeeper = settings.keys === undefined ? openDoor : await KeyRing.open(settings.keys, log);
+  const door = new Door(gatekeeper, new Sessions(gatekeeper, settings.sessions));
   const holders = new Map<string, BankHolder>();
   const metrics = new ServiceMetrics(() =>
     [...holders].map(([bank, { serving }]) => [bank, serving?.depth ?? 0] as const),
@@ -53,11 +68,15 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
   for (const bank of banks)
     holders.set(
       bank,
-      new BankHolder({ store, bank, threads: config.threads, batches, pollMs, log, metrics }),
+      new BankHolder({ store, bank, threads: config.threads, batches, pollMs, olderIdleMs, log, metrics }),
     );
   const lookups = new Lookups(holders, limits);
   const queues = new QueueDoor(redis);
-  const photos = new PhotoReading({ cards: config.cards, cache: config.cache }, config.threads);
+  const pool = new InferencePool({ threads: config.threads });
+  const folders = { cards: config.cards, cache: config.cache };
+  const photos = new PhotoReading(pool, folders);
+  const reader = new GalleryReader(store.location);
+  const pictures = new GalleryPictures(pool, folders, settings.pictureBytes);
   let draining = false;
   // Ends streams that have no end of their own; all other requests finish.
   const stopping = new AbortController();
@@ -73,7 +92,8 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
     ];
     return { ready: reasons.length === 0, reasons, notes };
   };
-  const services = [SupportService, BankService, FaceService, health.Health, reflection.ServerReflection];
+  const own = [SupportService, BankService, FaceService, GalleryService];
+  const services = [...own, health.Health, reflection.ServerReflection];
   // A method whose contract names no scope is noticed here, not by who calls it.
   for (const service of services) service.methods.forEach(scopeOf);
   const routes = (router: ConnectRouter) => {
@@ -83,26 +103,29 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
       bankService(store, queues, async (bank) => holders.get(bank)?.look(), stopping.signal),
     );
     router.service(FaceService, faceService(lookups, photos));
+    router.service(GalleryService, galleryService({ store, lookups, reader, pictures }));
     router.service(
       health.Health,
       healthService(new Set(services.map((s) => s.typeName)), () => readiness().ready, stopping.signal),
     );
     router.service(reflection.ServerReflection, reflectionService(services.map((s) => s.file)));
   };
+  const plain = pages(readiness, metrics.registry, gatekeeper);
+  const inStudio = settings.studio ? studio({ folder: settings.studio, door, queues, log }) : undefined;
   const handler = connectNodeAdapter({
     routes,
     interceptors: [
       observed(log, metrics),
-      admitted({ gatekeeper, concurrency: limits.concurrency, draining: () => draining }),
+      admitted({ door, concurrency: limits.concurrency, draining: () => draining }),
       validated(),
     ],
     // A field that is mistyped is said, not left out: it might be the threshold.
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: limits.messageBytes,
     maxTimeoutMs: limits.deadlineMs,
-    fallback: pages(readiness, metrics.registry, gatekeeper) as Parameters<
-      typeof connectNodeAdapter
-    >[0]['fallback'] & {},
+    fallback: ((request: IncomingMessage, response: ServerResponse) => {
+      if (!inStudio?.(request, response)) plain(request, response);
+    }) as Parameters<typeof connectNodeAdapter>[0]['fallback'] & {},
   }) as RequestListener;
   const { host, port, tls, patienceMs: patience } = settings;
   const listener = await openListener({ host, port, tls, handler, patience });
@@ -118,7 +141,8 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
       stopping.abort();
       await listener.close(shutdownSeconds * 1000);
       gatekeeper.close();
-      await Promise.all([...[...holders.values()].map((h) => h.close()), queues.close(), photos.close()]);
+      await Promise.all([...[...holders.values()].map((h) => h.close()), queues.close(), reader.close()]);
+      await pool.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { packageRoot } from '../config.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { TlsFiles } from './listener.js';
 
@@ -39,8 +40,20 @@ export interface ServeSettings {
   };
   /** FOILBANK_POLL_MS between looks at which version is in service, 100..3,600,000, default 2,000. */
   readonly pollMs: number;
+  /** FOILBANK_OLDER_IDLE_SECONDS that an older version stays loaded after the last lookup that named it, 1..86,400, default 300. */
+  readonly olderIdleMs: number;
   /** FOILBANK_SHUTDOWN_SECONDS that requests under way get after SIGTERM, 0..3,600, default 25. */
   readonly shutdownSeconds: number;
+  /** Folder of the studio's built pages, those of this package unless given; undefined: no studio (FOILBANK_STUDIO=off). */
+  readonly studio: string | undefined;
+  readonly sessions: {
+    /** FOILBANK_SESSION_IDLE_MINUTES after which an unused session ends, 1..1,440, default 30. */
+    readonly idleMs: number;
+    /** FOILBANK_SESSION_HOURS after which a session ends in any case, 1..168, default 12. */
+    readonly longestMs: number;
+  };
+  /** FOILBANK_PICTURE_BYTES of virtual faces' pictures that are kept in memory, 65,536..2^34, default 64 MiB. */
+  readonly pictureBytes: number;
   /** FOILBANK_PATIENCE_MS within which a request must have come in whole, 100..600,000, default 15,000. */
   readonly patienceMs: number;
 }
@@ -53,6 +66,8 @@ export interface ServeOverrides {
   readonly banks?: readonly string[] | undefined;
   readonly keys?: string | undefined;
   readonly auth?: boolean | undefined;
+  /** false: no studio; a folder: its built pages. */
+  readonly studio?: boolean | string | undefined;
 }
 
 /** @throws FoilbankError FB_OPTION_INVALID, FB_AUTH_NEEDED, FB_FILE_UNREADABLE */
@@ -86,13 +101,30 @@ export function resolveServeSettings(env: Env = process.env, overrides: ServeOve
       maxWaiting: whole('FOILBANK_QUEUE_ROWS', 1, 1_000_000, 8192),
     },
     pollMs: whole('FOILBANK_POLL_MS', 100, 3_600_000, 2000),
+    olderIdleMs: 1000 * whole('FOILBANK_OLDER_IDLE_SECONDS', 1, 86_400, 300),
     shutdownSeconds: whole('FOILBANK_SHUTDOWN_SECONDS', 0, 3600, 25),
+    studio: studioOf(env, overrides.studio),
+    sessions: {
+      idleMs: 60_000 * whole('FOILBANK_SESSION_IDLE_MINUTES', 1, 1440, 30),
+      longestMs: 3_600_000 * whole('FOILBANK_SESSION_HOURS', 1, 168, 12),
+    },
+    pictureBytes: whole('FOILBANK_PICTURE_BYTES', 2 ** 16, 2 ** 34, 2 ** 26),
     patienceMs: whole('FOILBANK_PATIENCE_MS', 100, 600_000, 15_000),
   });
 }
 
+function studioOf(env: Env, given: boolean | string | undefined): string | undefined {
+  const value = env.FOILBANK_STUDIO || 'on';
+  if (value !== 'on' && value !== 'off')
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{ option: 'FOILBANK_STUDIO', value: JSON.stringify(value), expected: 'on or off' },
+    });
+  if (typeof given === 'string') return resolve(given);
+  return (given ?? value === 'on') ? join(packageRoot(), 'dist', 'web') : undefined;
+}
+
 /** Names are not asked: what they resolve to may change. */
-const isLoopback = (host: string): boolean =>
+export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 
 function tlsOf(env: Env): TlsFiles | undefined {

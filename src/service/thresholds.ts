@@ -17,29 +17,35 @@ export interface ThresholdChoice {
  * @throws FoilbankError FB_THRESHOLD_UNKNOWN
  */
 export function thresholdOf(
-  { bank, version, parameters }: Manifest,
+  manifest: Manifest,
   choice: ThresholdChoice,
   settings: OperatorSettings,
   k: number,
 ): { readonly value: number; readonly origin: string } | undefined {
+  const { bank, version, parameters } = manifest;
   if (choice.case === undefined) return undefined;
   if (choice.case === 'threshold') return { value: choice.value as number, origin: 'request' };
   const recommended =
     operatorId(settings.operator) === parameters.operator &&
     settings.lambda === parameters.lambda &&
     k === parameters.neighbours;
-  const { calibration } = parameters;
-  const measured = calibration.kind === 'none' || !recommended ? [] : calibration.thresholds;
-  const known = measured.map(({ falseMatchRate, threshold }) => ({
-    origin: `fmr-${falseMatchRate.toExponential()}`,
-    value: threshold,
-  }));
-  const found = known.find(({ origin }) => origin === choice.value);
-  if (found) return found;
+  const known = recommended ? presetsOf(manifest) : [];
+  const found = known.find(({ name }) => name === choice.value);
+  if (found) return { value: found.threshold, origin: found.name };
   throw new FoilbankError('FB_THRESHOLD_UNKNOWN', {
     ...{ bank, version, preset: JSON.stringify(choice.value) },
-    known: known.map(({ origin }) => origin).join(', ') || 'none for this operator and K',
+    known: known.map(({ name }) => name).join(', ') || 'none for this operator and K',
   });
+}
+
+/** Thresholds that the calibration measured, by ascending strictness; none without one. */
+export function presetsOf({ parameters: { calibration } }: Manifest) {
+  if (calibration.kind === 'none') return [];
+  return [...calibration.thresholds]
+    .sort((a, b) => b.falseMatchRate - a.falseMatchRate)
+    .map(({ falseMatchRate, threshold }) => ({
+      ...{ name: `fmr-${falseMatchRate.toExponential()}`, falseMatchRate, threshold },
+    }));
 }
 
 /** What was asked for, and what the bank recommends for the rest. @throws FoilbankError FB_OPTION_INVALID */

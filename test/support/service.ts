@@ -80,7 +80,7 @@ export async function startService(
   const keys = await options.keys?.(folder);
   const env = { FOILBANK_POLL_MS: '100', FOILBANK_SHUTDOWN_SECONDS: '3', ...options.env };
   const service = await openService({
-    config: resolveConfig({}, { store: store.location, threads: 1 }),
+    config: resolveConfig(env, { store: store.location, threads: 1 }),
     settings: resolveServeSettings(env, {
       ...{ port: 0, auth: keys !== undefined, keys },
       ...options.overrides,

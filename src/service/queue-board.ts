@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { askingOf } from './asking.js';
+import type { Door } from './door.js';
+import { refusal, send } from './pages.js';
+import type { QueueDoor } from './queue-door.js';
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Where the board lies. */
+const BASE = '/studio/queues';
+
+/**
+ * As the studio's own, but for styles that its page has inline and its base address. What it asks another host for, its font, stays
+ * away.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "font-src 'self'",
+  "base-uri 'self'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** bull-board over both queues, for those who may administer. It is loaded, as Redis is asked, when it is first looked at. */
+export function queueBoard(door: Door, queues: QueueDoor): Handler {
+  let opened: Promise<Handler> | undefined;
+  const board = () => {
+    opened ??= openBoard(queues).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+  const show = async (request: IncomingMessage, response: ServerResponse) => {
+    response.setHeader('content-security-policy', POLICY);
+    try {
+      door.admit(askingOf(request), 'admin');
+      const handle = await board();
+      handle(request, response);
+    } catch (error) {
+      request.resume();
+      send(request, response, refusal(error));
+    }
+  };
+  return (request, response) => void show(request, response);
+}
+
+/** @throws FoilbankError as `QueueDoor.open` */
+async function openBoard(queues: QueueDoor): Promise<Handler> {
+  const { generate, publish } = await queues.open();
+  const [{ createBullBoard }, { BullMQAdapter }, { HonoAdapter }] = await Promise.all([
+    import('@bull-board/api'),
+    import('@bull-board/api/bullMQAdapter'),
+    import('@bull-board/hono'),
+  ]);
+  const [{ Hono }, { getRequestListener }, { serveStatic }] = await Promise.all([
+    import('hono'),
+    import('@hono/node-server'),
+    import('@hono/node-server/serve-static'),
+  ]);
+  const adapter = new HonoAdapter(serveStatic);
+  adapter.setBasePath(BASE);
+  createBullBoard({
+    queues: [publish, generate].map((queue) => new BullMQAdapter(queue)),
+    serverAdapter: adapter,
+    options: { uiConfig: { boardTitle: 'Foilbank queues' } },
+  });
+  // With and without a slash at its end.
+  const app = new Hono({ strict: false }).route(BASE, adapter.registerPlugin());
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return (request, response) => void listener(request, response);
+}
