@@ -458,6 +458,11 @@ export const ERROR_CATALOGUE = define({
     status: 'UNAVAILABLE',
     retryable: true,
   },
+  FB_SEED_UNKNOWN: {
+    message: 'bank {bank}, version {version}, has no candidate of seed {seed}',
+    remedy: 'Ask for pictures of candidates that GalleryService.ListCandidates or FindNeighbors named.',
+    status: 'NOT_FOUND',
+  },
   FB_THRESHOLD_UNKNOWN: {
     message: 'bank {bank}, version {version}, has no threshold named {preset}; it has {known}',
     remedy:
@@ -483,17 +488,29 @@ export const ERROR_CATALOGUE = define({
     message: 'API key {id} lacks scope {scope}',
     remedy: 'Use a key that was created with this scope.',
     status: 'PERMISSION_DENIED',
-  FB_SEED_UNKNOWN: {
-    message: 'bank {bank}, version {version}, has no candidate of seed {seed}',
-    remedy: 'Ask for pictures of candidates that GalleryService.ListCandidates or FindNeighbors named.',
-    status: 'NOT_FOUND',
-  },
   },
   FB_RATE_LIMITED: {
     message: 'API key {id} may make {rate} requests a second',
     remedy: 'Slow down, or gather embeddings into fewer requests.',
     status: 'RESOURCE_EXHAUSTED',
     retryable: true,
+  },
+  FB_SESSION_ENDED: {
+    message: 'there is no such session, or it has ended',
+    remedy: 'Sign in with an API key; programs send the header "authorization: Bearer <key>" instead.',
+    status: 'UNAUTHENTICATED',
+  },
+  FB_SIGN_IN_LIMITED: {
+    message: 'too many wrong keys came from {address}',
+    remedy: 'Try again after a minute, with the right key.',
+    status: 'RESOURCE_EXHAUSTED',
+    retryable: true,
+  },
+  FB_ORIGIN_REFUSED: {
+    message: "the request comes from {origin}, not from this server's own pages",
+    remedy:
+      'Open the studio by the address that the server is reached at (a proxy must pass the Host header on); programs send a key instead.',
+    status: 'PERMISSION_DENIED',
   },
   FB_KEYS_INVALID: {
     message: 'key file {file}: {reason}',
@@ -520,23 +537,6 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Try again: another one, or this one anew, will answer.',
     status: 'UNAVAILABLE',
     retryable: true,
-  FB_SESSION_ENDED: {
-    message: 'there is no such session, or it has ended',
-    remedy: 'Sign in with an API key; programs send the header "authorization: Bearer <key>" instead.',
-    status: 'UNAUTHENTICATED',
-  },
-  FB_SIGN_IN_LIMITED: {
-    message: 'too many wrong keys came from {address}',
-    remedy: 'Try again after a minute, with the right key.',
-    status: 'RESOURCE_EXHAUSTED',
-    retryable: true,
-  },
-  FB_ORIGIN_REFUSED: {
-    message: "the request comes from {origin}, not from this server's own pages",
-    remedy:
-      'Open the studio by the address that the server is reached at (a proxy must pass the Host header on); programs send a key instead.',
-    status: 'PERMISSION_DENIED',
-  },
   },
 });
 

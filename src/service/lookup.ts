@@ -10,16 +10,16 @@ import {
   DiscrepancySchema,
   type Embedding,
   type Lookup,
-  type Source,
   PresetSchema,
+  type Source,
   SourceSchema,
 } from '../gen/index.js';
 import type { BankHolder } from './bank-holder.js';
 import { type ReadEmbeddings, readEmbeddings } from './embeddings.js';
 import type { Answer } from './engine-messages.js';
 import type { Serving } from './serving.js';
-
 import { presetsOf } from './thresholds.js';
+
 /** What one request may ask for; above it, it is refused with the limit. */
 export interface LookupLimits {
   readonly k: number;
@@ -117,10 +117,10 @@ export class Lookups {
       ...{ generator: inputs.generator.name, engine: parameters.engine, k: parameters.neighbours },
       ...{ operator: parameters.operator, lambda: parameters.lambda, coverageFloor },
       ...{ warnings: [...warnings], notes: [...notes] },
+      presets: presetsOf(manifest).map((preset) => create(PresetSchema, preset)),
     });
   }
 }
-      presets: presetsOf(manifest).map((preset) => create(PresetSchema, preset)),
 
 function sourceOf({ facts }: Serving, estimator: string, k: number): Source {
   const { bank, version, parameters } = facts.manifest;
