@@ -35,6 +35,13 @@ module.exports = {
       from: { path: '^(src/([^/]+)/|workers/|bench/)' },
       to: { path: '^src/([^/]+)/', pathNot: ['^src/$2/', '^src/[^/]+/index\\.ts$'] },
     },
+    {
+      name: 'studio-knows-only-the-contract',
+      comment: 'the studio talks to the service as any other client does',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { path: '^(src|workers|bench)/', pathNot: '^src/gen/' },
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'foundation-knows-no-room',

@@ -9,6 +9,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 COPY workers workers
 COPY bench bench
+COPY web web
 COPY models models
 # Graphs are prepared here, so that a container writes nothing but banks.
 RUN npm run --silent build \
@@ -23,6 +24,7 @@ ENV NODE_ENV=production \
   FOILBANK_MONITOR_HOST=0.0.0.0
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist/src dist/src
+COPY --from=build /app/dist/web dist/web
 COPY --from=build /app/dist/workers dist/workers
 COPY --from=build /app/models models
 COPY package.json LICENSE ./

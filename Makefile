@@ -29,7 +29,7 @@ test-node24: models ## the suite on Node 24
 
 .PHONY: lint
 lint: $(INSTALLED) ## format, lint, types, direction of the rooms, unused code, the contract
-	@biome check . && tsc --noEmit && depcruise --config .dependency-cruiser.cjs src workers bench && knip && $(MAKE) --no-print-directory contract
+	@biome check . && tsc --noEmit && tsc -p web && depcruise --config .dependency-cruiser.cjs src workers bench web && knip && $(MAKE) --no-print-directory contract
 
 .PHONY: contract
 contract: $(INSTALLED) ## the .proto files: style, and nothing that breaks clients of the last release

@@ -1,0 +1,32 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { ErrorDetailSchema } from '../../src/gen/index.js';
+
+/** A failure as the page shows it. */
+export interface Problem {
+  /** Of docs/errors.md, or of the protocol where the server could not say. */
+  readonly code: string;
+  readonly message: string;
+  readonly remedy?: string | undefined;
+  /** The session is missing or ended: the page asks for the key. */
+  readonly signedOut: boolean;
+}
+
+/** Undefined where it was only called off. */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof DOMException && error.name === 'AbortError') return undefined;
+  const failure = ConnectError.from(error);
+  if (failure.code === Code.Canceled) return undefined;
+  const [detail] = failure.findDetails(ErrorDetailSchema);
+  const unreachable = !detail && failure.code === Code.Unknown && failure.cause instanceof TypeError;
+  if (unreachable)
+    return {
+      ...{ code: 'unreachable', message: 'The server does not answer.', signedOut: false },
+      remedy: 'See that `foilbank serve` runs, then try again.',
+    };
+  return {
+    code: detail?.code ?? Code[failure.code] ?? 'unknown',
+    message: failure.rawMessage,
+    remedy: detail?.remedy || undefined,
+    signedOut: failure.code === Code.Unauthenticated,
+  };
+}
