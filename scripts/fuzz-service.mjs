@@ -151,7 +151,34 @@ const RPCS = [
     'admin',
     () => ({ bank: pick(['default', '', '..']), version: pick(['000001', '999999', 'x']) }),
   ],
-  ['BankService', 'GetJob', gen.GetJobRequestSchema, 'admin', () => ({ jobId: pick(['', 'x']) })],
+  ...gen.BankService.methods
+    .filter(({ name }) => ['GetJob', 'RetryJob', 'CancelJob', 'ListJobs', 'ListSchedules'].includes(name))
+    .map(({ name, input }) => [
+      'BankService',
+      name,
+      input,
+      'admin',
+      () => (name.startsWith('List') ? {} : { jobId: pick(['', 'x']) }),
+    ]),
+  ...gen.GalleryService.methods.map(({ name, input }) => [
+    'GalleryService',
+    name,
+    input,
+    'read',
+    () => ({
+      bank: pick(['', 'default', 'x', '..']),
+      ...(name === 'ListVersions' ? {} : { version: pick(['', '000001', '999999', 'x']) }),
+      ...(name === 'GetPictures' ? { seeds: many(() => BigInt(below(300))), size: below(600) } : {}),
+      ...(name === 'ListCandidates' ? { offset: pick([0, 199, 4294967295]), limit: below(1100) } : {}),
+    }),
+  ]),
+  [
+    'FaceService',
+    'Detect',
+    gen.DetectRequestSchema,
+    'score',
+    () => ({ image: Uint8Array.from({ length: below(64) }, () => below(256)) }),
+  ],
   [
     'FaceService',
     'Embed',
@@ -206,6 +233,8 @@ function request() {
       { 'connect-timeout-ms': 'x' },
       { 'content-encoding': 'gzip' },
       { 'grpc-encoding': 'br' },
+      { cookie: `foilbank-session=${pick(['', 'x', '%ff', '"'])}`, authorization: '' },
+      { cookie: 'foilbank-session=x', origin: pick([service.url, 'null', 'http://[', 'x']) },
     ]),
   };
   return { path: `/foilbank.v1.${name}/${method}`, headers, bytes, wrong: holder !== scope, scope };

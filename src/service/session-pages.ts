@@ -73,11 +73,8 @@ export function sessionPages(door: Door, log: Logger) {
     }
   };
 
-  return (request: IncomingMessage, response: ServerResponse): void => {
-    // A body says nothing here; the listener's patience bounds it.
-    request.resume();
+  return (request: IncomingMessage, response: ServerResponse): void =>
     send(request, response, page(request, response));
-  };
 }
 
 /** Over TLS, or where the page came through a proxy that speaks it, the browser may send it over TLS only. */

@@ -55,8 +55,13 @@ export function studio({
     const path = (request.url ?? '').split('?')[0] ?? '';
     if (path !== '/' && path !== '/studio' && !path.startsWith('/studio/')) return false;
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (path === '/studio/queues' || path.startsWith('/studio/queues/')) {
+      board(request, response);
+      return true;
+    }
+    // A body says nothing here. Read to its end, a request is no longer one that the listener's patience cuts off.
+    request.resume();
     if (path === '/studio/session') session(request, response);
-    else if (path === '/studio/queues' || path.startsWith('/studio/queues/')) board(request, response);
     else if (request.method !== 'GET' && request.method !== 'HEAD')
       send(request, response, { status: 405, type: 'text/plain', body: 'GET or HEAD\n' });
     else if (path.startsWith('/studio/')) files(request, response);

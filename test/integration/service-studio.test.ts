@@ -142,6 +142,23 @@ describe('the pages', () => {
     session.close();
   });
 
+  it('may be fetched as slowly as a network is: only sending has to be quick', async () => {
+    const large = Buffer.alloc(4_000_000, 'abc');
+    await writeWhole(join(pages, 'large.bin'), large);
+    const slow = await startService((store) => publishCrowd(store, 'default', 1), {
+      env: { FOILBANK_PATIENCE_MS: '200' },
+      overrides: { studio: pages },
+    });
+    const session = connectHttp2(slow.service.url);
+    const stream = session.request({ ':path': '/studio/large.bin' });
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    let bytes = 0;
+    for await (const chunk of stream) bytes += (chunk as Buffer).length;
+    expect(bytes).toBe(large.length);
+    session.close();
+    await slow.close();
+  });
+
   it('are not there where the studio is switched off', async () => {
     for (const more of [{ overrides: { studio: false } }, { env: { FOILBANK_STUDIO: 'off' } }]) {
       const off = await startService((store) => publishCrowd(store, 'default', 1), more);
