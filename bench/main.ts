@@ -3,6 +3,7 @@ import { benchEvaluate } from './evaluate.js';
 import { run as benchFramings } from './framings.js';
 import { benchGates } from './gates.js';
 import { benchIndex } from './index.js';
+import { benchLearned } from './learned.js';
 import { run as benchPhotos } from './photos.js';
 import { benchQueue } from './queue.js';
 import { benchService } from './service.js';
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   queue: benchQueue,
   gates: benchGates,
   evaluate: benchEvaluate,
+  learned: benchLearned,
   service: benchService,
 };
 

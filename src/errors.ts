@@ -298,6 +298,17 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Give photos of more people; a few hundred are better, a thousand do best.',
     status: 'FAILED_PRECONDITION',
   },
+  FB_LEARN_TOO_FEW: {
+    message:
+      'bank {bank} has {candidates} candidates; below {needed} a lookup is quicker than what learns it',
+    remedy: 'Look it up (--estimator virtual), or build a larger bank.',
+    status: 'FAILED_PRECONDITION',
+  },
+  FB_LEARNED_ABSENT: {
+    message: 'bank {bank}, version {version}, has no learned estimator for K {k}: {reason}',
+    remedy: 'Run `foilbank learn`, or ask for the estimator virtual.',
+    status: 'FAILED_PRECONDITION',
+  },
   FB_BANK_EMBEDDER_DIFFERS: {
     message: 'bank {bank} was made with embedder {expected}, not with {actual}',
     remedy: "Give the bank's own embedder with --embedder, or build a bank for this one.",

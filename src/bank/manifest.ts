@@ -51,6 +51,27 @@ const counts = z.strictObject({
   drawn: z.int().min(1).optional(),
 });
 
+/** Model card of the network of the estimator `learned`, whose hash is among the files'. */
+const learned = z.strictObject({
+  estimator: z.string().min(1),
+  /** The K at which it imitates the bank: at another one it is not asked. */
+  neighbours: z.int().min(1),
+  /** Candidates of the bank that it imitates. */
+  candidates: z.int().min(1),
+  /** What, besides the candidates, was asked of the bank: draws of the calibration's mixture, or of one Gaussian. */
+  source: z.enum(['mixture', 'gaussian']),
+  /** Queries that it learned from, a tenth of them held out. */
+  lessons: z.int().min(1),
+  steps: z.int().min(1),
+  /** Widths of the hidden layers. */
+  hidden: z.array(z.int().min(1)),
+  /** Root mean square errors on held-out queries, in standard deviations of r and of log σ. */
+  errorOfR: z.number().min(0),
+  errorOfLogSigma: z.number().min(0),
+  /** A query at a greater distance is none that it learned from, and the bank is looked up. */
+  distanceLimit: z.number().gt(0),
+});
+
 const parameters = z.strictObject({
   operator: z.string().min(1),
   /** K, the size of a support set. */
@@ -77,6 +98,8 @@ const parameters = z.strictObject({
       reason: z.string().min(1),
     }),
   ]),
+  /** Absent: nothing was learned. */
+  learned: learned.optional(),
 });
 
 const gateResult = z.strictObject({

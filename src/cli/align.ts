@@ -46,7 +46,7 @@ async function align(
   const [comparison, bank] = await withPool(context, async (pool) => {
     const support = await openSupport(pool, storeOf(context), options.bank, {
       version: options.bankVersion,
-      k: options.k,
+      ...{ k: options.k, estimator: options.estimator },
     });
     try {
       const { manifest } = support.bank;
@@ -64,7 +64,10 @@ async function align(
   for (const warning of bank.warnings) warn(warning);
   const { name, version } = bank.bank;
   if (options.json) return printJson({ photos, bank: name, version, ...comparison, warnings: bank.warnings });
-  const { raw, aligned, operator, discrepancies } = comparison;
+  const { raw, aligned, operator, discrepancies, outside = [] } = comparison;
+  outside.forEach((is, i) => {
+    if (is) warn(`${photos[i]} is like nothing that was learned: the bank was looked up for it`);
+  });
   print(
     table(
       ['face', 'r', 'σ', 'n'],
@@ -73,6 +76,6 @@ async function align(
   );
   print(`raw similarity    ${raw.toFixed(4)}`);
   print(
-    `aligned           ${aligned.toFixed(4)}   ${operator}, K ${comparison.k}, bank ${name} version ${version}`,
+    `aligned           ${aligned.toFixed(4)}   ${operator}, ${comparison.estimator}, K ${comparison.k}, bank ${name} version ${version}`,
   );
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type BankStore, openStore } from '../bank/index.js';
+import { ESTIMATORS, type EstimatorName } from '../pipeline/index.js';
 import type { CliContext } from './context.js';
 import { whole } from './options.js';
 
@@ -8,6 +9,7 @@ export interface BankOptions {
   readonly bank: string;
   readonly version?: string;
   readonly k?: number;
+  readonly estimator: EstimatorName;
 }
 
 export const DEFAULT_BANK = 'default';
@@ -21,6 +23,14 @@ export function withBank(command: Command): Command {
       '--k <count>',
       'K, size of a support set (default: what the bank recommends)',
       whole(1, 2_000_000),
+    )
+    .addOption(
+      new Option(
+        '--estimator <name>',
+        'r and σ by lookup in the bank, or by what `foilbank learn` made of it',
+      )
+        .choices(ESTIMATORS)
+        .default('virtual'),
     );
 }
 

@@ -25,6 +25,7 @@ export function describeBank(manifest: Manifest): string {
       ...(counts.drawn ? [['drawn', `${counts.drawn} candidates without a picture`]] : []),
       ['calibration', calibrationOf(parameters.calibration)],
       ...thresholdsOf(parameters.calibration),
+      ...learnedOf(parameters.learned),
       ...gateResults.map((g) => [
         `gate ${g.gate}`,
         `${g.value.toPrecision(3)} (limit ${g.limit}) ${g.passed ? 'passed' : 'FAILED'}`,
@@ -38,6 +39,18 @@ function calibrationOf(calibration: Manifest['parameters']['calibration']): stri
   if (calibration.kind === 'none') return 'none';
   const { kind, components, samples, reason } = calibration;
   return `${kind}${components > 0 ? ` of ${components} components` : ''} from ${samples} embeddings (${reason})`;
+}
+
+function learnedOf(learned: Manifest['parameters']['learned']): string[][] {
+  if (!learned) return [];
+  const { estimator, neighbours, lessons, hidden, errorOfR, errorOfLogSigma } = learned;
+  const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
+  return [
+    [
+      'learned',
+      `${estimator} for K ${neighbours}, layers of ${hidden.join(' and ')}, from ${lessons} queries; held-out error of r ${percent(errorOfR)}, of log σ ${percent(errorOfLogSigma)} of their spread`,
+    ],
+  ];
 }
 
 function thresholdsOf(calibration: Manifest['parameters']['calibration']): string[][] {

@@ -59,7 +59,7 @@ async function neighbors(
   await withPool(context, async (pool) => {
     const support = await openSupport(pool, storeOf(context), options.bank, {
       version: options.bankVersion,
-      k: options.k,
+      ...{ k: options.k, estimator: options.estimator },
     });
     try {
       const query =
@@ -95,6 +95,7 @@ async function answer(
       query: name,
       ...{ bank: bank.name, version: bank.version, estimator: estimate.estimator, k: estimate.k },
       ...{ r: estimate.r[i] as number, sigma: estimate.sigma[i] as number, n: estimate.n[i] as number },
+      ...(estimate.outside ? { outside: estimate.outside[i] === 1 } : {}),
       warnings: support.warnings,
       complete: set.complete,
       keptOut: set.keptOut,
@@ -121,6 +122,7 @@ interface Answer {
   readonly r: number;
   readonly sigma: number;
   readonly n: number;
+  readonly outside?: boolean;
   readonly complete: boolean;
   readonly keptOut: { readonly excluded: number; readonly aboveCeiling: number };
   readonly neighbors: readonly { readonly id: string; readonly seed: number; readonly similarity: number }[];
@@ -131,6 +133,7 @@ function show(answer: Answer): void {
   print(
     `${query}: r ${r.toFixed(4)}, σ ${sigma.toFixed(4)} over ${n} candidates of bank ${bank} version ${version}`,
   );
+  if (answer.outside) warn(`${query} is like nothing that was learned: the bank was looked up for it`);
   if (!answer.complete) warn(`only ${n} of ${answer.k} asked for: the bank has no more eligible candidates`);
   if (keptOut.aboveCeiling > 0) say(`${keptOut.aboveCeiling} above the same-person ceiling were kept out`);
   print(

@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, CommandModule>> = {
     description: "move a bank's virtual faces to where embeddings of real photos lie, as a new version",
     open: async () => (await import('./calibrate.js')).calibrateCommand,
   },
+  learn: {
+    description: 'train a small network that answers r and σ in place of a lookup, as a new version',
+    open: async () => (await import('./learn.js')).learnCommand,
+  },
   bank: {
     description: 'support banks: build, look at, verify, roll back, prune',
     open: async () => (await import('./bank.js')).bankCommand,

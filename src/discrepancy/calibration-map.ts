@@ -99,7 +99,7 @@ const GOLDEN = 0.6180339887498949;
  * @param normals [m, d] standard normal, row by row
  */
 export function drawsOf(
-  { mixture, moments }: Calibration,
+  { mixture, moments }: Pick<Calibration, 'mixture' | 'moments'>,
   numbers: readonly number[],
   normals: Float32Array,
 ): UnitMatrix {

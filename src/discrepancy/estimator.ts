@@ -24,6 +24,10 @@ export interface DiscrepancyEstimate extends DiscrepancyStats {
   /** Candidates of excluded identities, and (besides them) those above the same-person ceiling. */
   readonly excluded: Int32Array;
   readonly aboveCeiling: Int32Array;
+  /** Only of `learned`: 1 where an embedding lies outside of all that it learned from. */
+  readonly outside?: Uint8Array;
+  /** Only of `learned`: 1 where the bank was looked up in its place, because the embedding lies outside or has an exclusion. */
+  readonly lookedUp?: Uint8Array;
   /** The support sets, where they were asked for. */
   readonly neighbours?: readonly SupportSet[];
 }
@@ -40,6 +44,22 @@ export interface Estimator {
   estimate(embeddings: UnitMatrix, options?: EstimateOptions): Promise<DiscrepancyEstimate>;
 }
 
+type Exclude = NonNullable<EstimateOptions['exclude']>;
+
+/** @throws FoilbankError FB_OPTION_INVALID for a list that is not one of m */
+export function checkExclusions(exclude: Exclude, m: number): void {
+  if (Array.isArray(exclude) && exclude.length !== m)
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      option: 'exclude',
+      value: `a list of ${exclude.length}`,
+      expected: `one exclusion for all, or a list of ${m}`,
+    });
+}
+
+/** What is excluded for one embedding. */
+export const exclusionAt = (exclude: Exclude, row: number): Exclusion =>
+  Array.isArray(exclude) ? exclude[row] : (exclude as Exclusion);
+
 /**
  * r(v) and σ(v): mean and population standard deviation of s(v, c) over the K most similar inter-class candidates c that the
  * search has.
@@ -51,12 +71,7 @@ export async function estimateBySearch(
   { exclude = {}, neighbours = false, signal, onProgress }: EstimateOptions,
 ): Promise<DiscrepancyEstimate> {
   const m = embeddings.rows;
-  if (Array.isArray(exclude) && exclude.length !== m)
-    throw new FoilbankError('FB_OPTION_INVALID', {
-      option: 'exclude',
-      value: `a list of ${exclude.length}`,
-      expected: `one exclusion for all, or a list of ${m}`,
-    });
+  checkExclusions(exclude, m);
   const r = new Float64Array(m);
   const sigma = new Float64Array(m);
   const n = new Int32Array(m);

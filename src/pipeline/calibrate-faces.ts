@@ -155,6 +155,14 @@ export async function storedCalibration(
   };
 }
 
+/** What an opened version was calibrated to, if it was. @throws FoilbankError FB_BANK_CORRUPT, FB_NPY_INVALID */
+export async function calibrationOf(bank: Bank): Promise<Calibration | undefined> {
+  const { calibration } = bank.manifest.parameters;
+  if (calibration.kind === 'none') return undefined;
+  const bytes = await bytesOf(bank.name, CALIBRATION, await bank.localFile(CALIBRATION));
+  return decodeCalibration(bytes, bank.candidates.dimension, calibration.reason, `${bank.name}/${CALIBRATION}`);
+}
+
 /** A version's faces as their pictures were embedded. @throws FoilbankError FB_BANK_CORRUPT, FB_NPY_INVALID */
 export async function uncalibratedFaces(bank: Bank): Promise<CandidateTable> {
   const { counts, parameters } = bank.manifest;

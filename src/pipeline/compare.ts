@@ -1,4 +1,4 @@
-import type { DiscrepancyEstimate, VirtualEstimator } from '../discrepancy/index.js';
+import type { DiscrepancyEstimate, Estimator } from '../discrepancy/index.js';
 import {
   type AlignedScore,
   alignScore,
@@ -12,6 +12,8 @@ import { UnitMatrix } from '../vectors/index.js';
 export interface Comparison extends AlignedScore {
   readonly estimator: string;
   readonly k: number;
+  /** Only of `learned`: whether each face lies outside of all that it learned from, so that the bank was looked up. */
+  readonly outside?: readonly [boolean, boolean];
   /** Of both faces, in the order given. */
   readonly discrepancies: readonly [Discrepancy, Discrepancy];
 }
@@ -24,7 +26,7 @@ export interface Comparison extends AlignedScore {
  * @throws FoilbankError FB_EMBEDDING_LENGTH, FB_SUPPORT_EMPTY
  */
 export async function comparePairs(
-  estimator: VirtualEstimator,
+  estimator: Estimator,
   embeddings: UnitMatrix,
   pairs: readonly (readonly [number, number])[],
   settings: OperatorSettings,
@@ -33,7 +35,11 @@ export async function comparePairs(
   return pairs.map(([a, b]) => {
     const discrepancies = [discrepancyAt(estimate, a), discrepancyAt(estimate, b)] as const;
     const score = alignScore(settings, embeddings.similarity(a, embeddings, b), ...discrepancies);
-    return { ...score, estimator: estimate.estimator, k: estimate.k, discrepancies };
+    const { outside } = estimate;
+    return {
+      ...{ ...score, estimator: estimate.estimator, k: estimate.k, discrepancies },
+      ...(outside ? { outside: [outside[a] === 1, outside[b] === 1] as const } : {}),
+    };
   });
 }
 

@@ -9,6 +9,8 @@ export { type Foil, foilSheet } from './foil-sheet.js';
 export { generatorOfBank } from './generator-of-bank.js';
 export type { GateResult } from './index-bank.js';
 export { LabelledPairs, type PairSource } from './labelled-pairs.js';
+export { type LearnOptions, type LearnRequest, learnBank, learnFrom } from './learn-bank.js';
+export { ESTIMATORS, type EstimatorName, openLearned } from './open-learned.js';
 export { openSupport, type Support } from './open-support.js';
 export { type PhotoPair, parsePairs } from './pairs-csv.js';
 export { contactSheet, type SheetOptions, type Tile, webpOf } from './pictures.js';

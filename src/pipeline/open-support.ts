@@ -1,16 +1,19 @@
 import { type Bank, type BankStore, candidateId, openBank } from '../bank/index.js';
-import { VirtualEstimator } from '../discrepancy/index.js';
+import { type Estimator, VirtualEstimator } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import { ExactEngine, HnswEngine, type NeighbourEngine, SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import { UnitMatrix } from '../vectors/index.js';
+import { type EstimatorName, estimatorNamed } from './open-learned.js';
 
 /** A bank ready to be asked. */
 export interface Support {
   readonly bank: Bank;
   readonly search: SupportSearch;
-  /** Estimates r and σ with the K that the bank recommends. */
-  readonly estimator: VirtualEstimator;
+  /** Estimates r and σ as it was asked for, by default by looking the bank up with the K that it recommends. */
+  readonly estimator: Estimator;
+  /** The lookup itself. */
+  readonly virtual: VirtualEstimator;
   /** What users of this bank should know, in plain sentences. */
   readonly warnings: readonly string[];
   /** Identity label of a candidate's row. */
@@ -22,13 +25,18 @@ export interface Support {
  * Opens a bank and its index, each file after its hash was checked.
  *
  * @param k K for the estimator, default the bank's own; 1..the number of candidates
- * @throws FoilbankError of `openBank`, FB_BANK_CORRUPT, FB_OPTION_INVALID
+ * @param estimator default `virtual`
+ * @throws FoilbankError of `openBank`, FB_BANK_CORRUPT, FB_OPTION_INVALID, FB_LEARNED_ABSENT
  */
 export async function openSupport(
   pool: InferencePool,
   store: BankStore,
   name: string,
-  options: { readonly version?: string | undefined; readonly k?: number | undefined } = {},
+  options: {
+    readonly version?: string | undefined;
+    readonly k?: number | undefined;
+    readonly estimator?: EstimatorName | undefined;
+  } = {},
 ): Promise<Support> {
   const bank = await openBank(store, name, options.version === undefined ? {} : { version: options.version });
   const { manifest, candidates } = bank;
@@ -50,14 +58,17 @@ export async function openSupport(
     identities: Array.from({ length: rows }, (_, row) => identity(row)),
     samePersonCeiling: manifest.inputs.embedder.samePersonCeiling,
   });
+  const virtual = new VirtualEstimator(search, k);
+  const { learned, warnings } = await estimatorNamed(pool, bank, virtual, options.estimator ?? 'virtual');
   return {
     bank,
     search,
-    estimator: new VirtualEstimator(search, k),
-    warnings: warningsOf(bank),
+    estimator: learned ?? virtual,
+    virtual,
+    warnings: [...warningsOf(bank), ...warnings],
     identity,
     close: async () => {
-      await Promise.all([exact.close(), ...(engine === exact ? [] : [engine.close()])]);
+      await Promise.all([exact.close(), ...(engine === exact ? [] : [engine.close()]), learned?.close()]);
     },
   };
 }

@@ -26,6 +26,8 @@ export interface Question {
   /** Identity labels: one list for each query, or none at all. */
   readonly exclude: readonly (readonly string[])[];
   readonly neighbours: boolean;
+  /** By what was learned of the bank; the version has it, for this K. */
+  readonly learned: boolean;
 }
 
 /** Arrays of length m. */
@@ -38,6 +40,8 @@ export interface Answer {
   readonly aboveCeiling: Int32Array;
   /** 1 where the embedding lies outside of what the bank covers. */
   readonly outside: Uint8Array;
+  /** 1 where the bank was looked up although it was not asked for. */
+  readonly lookedUp: Uint8Array;
   /** The support sets, one after the other, `n` to each query. */
   readonly seeds: Float64Array;
   readonly similarities: Float32Array;

@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openStore } from '../bank/index.js';
-import { VirtualEstimator } from '../discrepancy/index.js';
+import { type LearnedEstimator, VirtualEstimator } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import type { SupportSearch } from '../neighbours/index.js';
 import { InferencePool, packError } from '../onnx/index.js';
-import { openSupport } from '../pipeline/index.js';
+import { openLearned, openSupport } from '../pipeline/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 import { type Coverage, coverageOf, isOutside } from './coverage.js';
 import type { Answer, EngineFacts, EngineSetup, FromEngine, Question, ToEngine } from './engine-messages.js';
@@ -13,6 +13,7 @@ interface Opened {
   readonly facts: EngineFacts;
   readonly coverage: Coverage;
   readonly search: SupportSearch;
+  readonly learned: LearnedEstimator | undefined;
   readonly seeds: Float64Array;
 }
 
@@ -37,14 +38,19 @@ async function open(): Promise<Opened> {
     facts: { manifest, warnings: support.warnings, coverageFloor: coverage.floor },
     coverage,
     search: support.search,
+    learned:
+      manifest.parameters.learned?.neighbours === support.virtual.k
+        ? await openLearned(pool, support.bank, support.virtual)
+        : undefined,
     seeds: candidates.seeds,
   };
 }
 
-async function answer({ coverage, search, seeds }: Opened, question: Question): Promise<Answer> {
+async function answer({ coverage, search, learned, seeds }: Opened, question: Question): Promise<Answer> {
   const { k, exclude, neighbours } = question;
   const queries = UnitMatrix.adopt(question.queries, search.dimension);
-  const estimate = await new VirtualEstimator(search, k).estimate(queries, {
+  const asked = question.learned && learned ? learned : new VirtualEstimator(search, k);
+  const estimate = await asked.estimate(queries, {
     exclude: exclude.length > 0 ? exclude.map((identities) => ({ identities })) : {},
     neighbours,
   });
@@ -58,7 +64,8 @@ async function answer({ coverage, search, seeds }: Opened, question: Question): 
   }
   const { estimator, r, sigma, n, excluded, aboveCeiling } = estimate;
   const outside = Uint8Array.from(r, (_, i) => (isOutside(coverage, queries.row(i)) ? 1 : 0));
-  return { estimator, r, sigma, n, excluded, aboveCeiling, outside, ...found };
+  const { lookedUp = new Uint8Array(queries.rows) } = estimate;
+  return { estimator, r, sigma, n, excluded, aboveCeiling, outside, lookedUp, ...found };
 }
 
 const port = parentPort;

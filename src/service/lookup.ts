@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { Manifest } from '../bank/index.js';
 import { checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import {
@@ -79,9 +80,9 @@ export class Lookups {
     const serving = await this.holder(bank).take(version);
     try {
       const { manifest } = serving.facts;
-      if (estimator !== '' && estimator !== 'virtual')
+      if (!['', 'virtual', 'learned'].includes(estimator))
         throw new FoilbankError('FB_OPTION_INVALID', {
-          ...{ option: 'estimator', value: JSON.stringify(estimator), expected: 'virtual' },
+          ...{ option: 'estimator', value: JSON.stringify(estimator), expected: 'virtual or learned' },
         });
       const k = lookup?.k ?? manifest.parameters.neighbours;
       checkWhole(
@@ -90,13 +91,15 @@ export class Lookups {
         1,
         Math.min(manifest.counts.accepted, Math.max(this.limits.k, manifest.parameters.neighbours)),
       );
+      const learned = estimator === 'learned';
+      if (learned) checkLearned(manifest, k);
       const { embeddings: limit } = this.limits;
       if (embeddings.length > limit)
         throw new FoilbankError('FB_LIMIT', { what: 'embeddings', actual: embeddings.length, limit });
       const { neighbours = false, signal } = options;
       if (neighbours) this.checkResults(k * embeddings.length);
       const read = readEmbeddings(embeddings, manifest.inputs.embedder.dimension, requireUnitLength);
-      const query = { matrix: read.matrix, k, exclude: excludeIdentities, neighbours };
+      const query = { matrix: read.matrix, k, exclude: excludeIdentities, neighbours, learned };
       const answer = await serving.find(query, signal);
       const source = sourceOf(serving, answer.estimator, k);
       const discrepancies = read.normalised.map((normalised, i) => discrepancyOf(answer, i, normalised));
@@ -122,6 +125,13 @@ export class Lookups {
   }
 }
 
+function checkLearned({ bank, version, parameters: { learned, neighbours } }: Manifest, k: number): void {
+  const here = learned?.neighbours === neighbours ? neighbours : undefined;
+  if (here === k) return;
+  const reason = here === undefined ? 'nothing was learned' : `it was learned for K ${here}`;
+  throw new FoilbankError('FB_LEARNED_ABSENT', { bank, version, k, reason });
+}
+
 function sourceOf({ facts }: Serving, estimator: string, k: number): Source {
   const { bank, version, parameters } = facts.manifest;
   return create(SourceSchema, {
@@ -138,5 +148,6 @@ function discrepancyOf(answer: Answer, i: number, normalised: boolean): Discrepa
     excludedByCeiling: answer.aboveCeiling[i]!,
     normalised,
     coverage: answer.outside[i] ? Coverage.OUTSIDE : Coverage.INSIDE,
+    lookedUp: answer.lookedUp[i] === 1,
   });
 }

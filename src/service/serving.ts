@@ -16,6 +16,7 @@ export interface Query {
   readonly k: number;
   readonly exclude: readonly string[];
   readonly neighbours: boolean;
+  readonly learned: boolean;
 }
 
 /** Batches under way at once: while one is searched, the one before is summed up and the next one is on its way. */
@@ -42,12 +43,12 @@ export class Serving {
           dimension,
         );
         onBatch(matrix.rows);
-        const [{ k, neighbours }] = queries as [Query];
+        const [{ k, neighbours, learned }] = queries as [Query];
         const excluding = queries.some(({ exclude }) => exclude.length > 0);
         const exclude = excluding
           ? queries.flatMap((q) => Array.from({ length: q.matrix.rows }, () => q.exclude))
           : [];
-        const answer = await engine.ask({ queries: matrix.data, k, exclude, neighbours });
+        const answer = await engine.ask({ queries: matrix.data, k, exclude, neighbours, learned });
         return split(
           answer,
           queries.map((q) => q.matrix.rows),
@@ -76,8 +77,8 @@ export class Serving {
 
   /** @throws FoilbankError FB_OVERLOADED, FB_CANCELLED, and what the engine throws */
   find(query: Query, signal?: AbortSignal): Promise<Answer> {
-    const { k, neighbours, exclude } = query;
-    return this.#batcher.submit(`${k} ${neighbours} ${exclude.length > 0}`, query, signal);
+    const { k, neighbours, exclude, learned } = query;
+    return this.#batcher.submit(`${k} ${neighbours} ${exclude.length > 0} ${learned}`, query, signal);
   }
 
   hold(): this {
@@ -112,6 +113,7 @@ function split(answer: Answer, rows: readonly number[]): Answer[] {
       excluded: answer.excluded.subarray(at, end),
       aboveCeiling: answer.aboveCeiling.subarray(at, end),
       outside: answer.outside.subarray(at, end),
+      lookedUp: answer.lookedUp.subarray(at, end),
     };
     const found = answer.seeds.length > 0 ? part.n.reduce((a, b) => a + b, 0) : 0;
     const seeds = answer.seeds.subarray(foundAt, foundAt + found);

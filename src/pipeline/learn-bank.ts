@@ -1,0 +1,109 @@
+import {
+  type Bank,
+  type BankDraft,
+  type BankStore,
+  type Manifest,
+  openBank,
+  publishBank,
+} from '../bank/index.js';
+import { checkWhole } from '../checks.js';
+import { type LearnedHead, learnEstimator } from '../discrepancy/index.js';
+import { FoilbankError } from '../errors.js';
+import { InferencePool } from '../onnx/index.js';
+import { latents } from '../synthesis/index.js';
+import { UnitMatrix } from '../vectors/index.js';
+import { calibrationOf } from './calibrate-faces.js';
+import { type LessonSource, lessonsOf } from './lessons.js';
+import { LEARNED_FILE } from './open-learned.js';
+
+export interface LearnOptions {
+  /** Queries that the bank is asked, to learn from its answers. 500..1,000,000; default 48,000. */
+  readonly lessons?: number | undefined;
+  /** At most so many steps of learning, of 512 lessons each. 1..1,000,000; default 3,000. */
+  readonly steps?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** @param error of learning so far: root mean square on held-out lessons, in deviations */
+  readonly onProgress?: (step: 'asking' | 'learning', done: number, total: number, error?: number) => void;
+}
+
+export interface LearnRequest extends LearnOptions {
+  /** Where the bank is asked; the learning itself takes a thread of its own with as many cores. */
+  readonly pool: InferencePool;
+  readonly store: BankStore;
+  readonly bank: string;
+}
+
+/** A bank of fewer candidates is looked up sooner than it is learned. */
+const FEWEST_CANDIDATES = 500;
+
+/**
+ * Learns what a bank answers, r and σ at its K, and publishes a version with the network beside the same candidates.
+ *
+ * @throws FoilbankError FB_LEARN_TOO_FEW, FB_OPTION_INVALID, FB_CANCELLED, and those of `openBank` and `publishBank`
+ */
+export async function learnBank({ pool, store, bank: name, ...options }: LearnRequest): Promise<Manifest> {
+  const publishing = options.signal ? { signal: options.signal } : {};
+  const bank = await openBank(store, name, publishing);
+  const { manifest, candidates } = bank;
+  const rows = candidates.seeds.length;
+  if (rows < FEWEST_CANDIDATES)
+    throw new FoilbankError('FB_LEARN_TOO_FEW', { bank: name, candidates: rows, needed: FEWEST_CANDIDATES });
+  const { neighbours } = manifest.parameters;
+  const source = {
+    candidates: UnitMatrix.adopt(candidates.embeddings, candidates.dimension, `bank ${name}`),
+    samePersonCeiling: manifest.inputs.embedder.samePersonCeiling,
+    ...{ neighbours, calibration: await calibrationOf(bank) },
+  };
+  const { graph, card } = await learnFrom(pool, source, options);
+  const draft = await unchanged(bank);
+  const learned = {
+    ...{ estimator: 'learned/1', neighbours, candidates: rows, ...card, hidden: [...card.hidden] },
+    source: source.calibration?.mixture.length ? ('mixture' as const) : ('gaussian' as const),
+  };
+  return publishBank(
+    store,
+    name,
+    {
+      ...draft,
+      parameters: { ...draft.parameters, learned },
+      files: { ...draft.files, [LEARNED_FILE]: graph },
+    },
+    publishing,
+  );
+}
+
+/** Learns what candidates answer. @throws FoilbankError FB_OPTION_INVALID, FB_CANCELLED, and what the pool throws */
+export async function learnFrom(
+  pool: InferencePool,
+  source: LessonSource,
+  { lessons: count = 48_000, steps = 3000, signal, onProgress }: LearnOptions,
+): Promise<LearnedHead> {
+  checkWhole('lessons', count, 500, 1_000_000);
+  checkWhole('steps', steps, 1, 1_000_000);
+  const lessons = await lessonsOf(pool, source, {
+    ...{ count, signal },
+    onProgress: (done, total) => onProgress?.('asking', done, total),
+  });
+  const own = new InferencePool({ threads: 1, intraOpNumThreads: Math.min(64, pool.threads) });
+  try {
+    let seed = 0;
+    return await learnEstimator(lessons, {
+      ...{ pool: own, steps, signal },
+      normals: (length) => latents([seed++], length),
+      onProgress: (done, total, error) => onProgress?.('learning', done, total, error),
+    });
+  } finally {
+    await own.close();
+  }
+}
+
+/** The version as the draft of the next one: the same candidates, parameters, gates and files. */
+async function unchanged({ candidates, manifest, localFile }: Bank): Promise<BankDraft> {
+  const { inputs, counts, parameters, gateResults } = manifest;
+  const files: Record<string, { readonly localFile: string }> = {};
+  for (const { path } of manifest.files) {
+    if (path.startsWith('candidates/')) continue;
+    files[path] = { localFile: (await localFile(path)) as string };
+  }
+  return { candidates, inputs, counts, parameters, gateResults, files };
+}
