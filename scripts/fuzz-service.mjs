@@ -72,7 +72,10 @@ for (const scope of ['read', 'score', 'admin'])
 let logged = '';
 const service = await openService({
   config: resolveConfig({}, { store: location, threads: 1 }),
-  settings: resolveServeSettings({ FOILBANK_PATIENCE_MS: '2000' }, { port: 0, keys }),
+  settings: resolveServeSettings(
+    { FOILBANK_PATIENCE_MS: '2000', FOILBANK_SHUTDOWN_SECONDS: '1' },
+    { port: 0, keys },
+  ),
   log: createLog(
     {},
     new Writable({
