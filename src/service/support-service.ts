@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
-import { candidateId } from '../bank/index.js';
+import { candidateId, isDrawn } from '../bank/index.js';
 import {
   EstimateDiscrepancyResponseSchema,
   FindNeighborsResponseSchema,
@@ -36,7 +36,9 @@ function supportSetsOf({ answer, discrepancies }: Found) {
     const neighbors = Array.from({ length: discrepancy.n }, () => {
       const seed = answer.seeds[at]!;
       const similarity = answer.similarities[at++]!;
-      return create(NeighborSchema, { id: candidateId(seed), seed: BigInt(seed), similarity });
+      return create(NeighborSchema, {
+        ...{ id: candidateId(seed), seed: BigInt(seed), similarity, drawn: isDrawn(seed) },
+      });
     });
     return create(SupportSetSchema, { discrepancy, neighbors });
   });

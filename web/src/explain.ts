@@ -67,7 +67,9 @@ function why(
 
 function verdict(raw: number, { needed, falseMatchRate }: NonNullable<Moved['decided']>): string {
   const at =
-    falseMatchRate === undefined ? 'At the threshold given' : `For ${rate(falseMatchRate)} false matches`;
+    falseMatchRate === undefined
+      ? 'At the threshold given'
+      : `At a false match rate of ${rate(falseMatchRate)}`;
   const outcome = raw > needed ? 'it has more: the same person' : 'it has less: different people';
   return `${at} this pair needs ${similarity(needed)}; ${outcome}.`;
 }

@@ -4,7 +4,7 @@ import { support } from '../api.js';
 import { explain, lineThrough, neededRaw } from '../explain.js';
 import { rate, score, similarity } from '../format.js';
 import { FaceInput } from '../parts/face-input.js';
-import { Foils } from '../parts/foils.js';
+import { LookAlikes } from '../parts/look-alikes.js';
 import { LookupControls } from '../parts/lookup-controls.js';
 import { NoBank } from '../parts/no-bank.js';
 import { OutsideNote } from '../parts/outside-note.js';
@@ -14,8 +14,9 @@ import { type Threshold, ThresholdChoice } from '../parts/threshold-choice.js';
 import { useBank } from '../use-bank.js';
 import { useTask } from '../use-task.js';
 
-/** Look-alikes shown of each side. */
+/** Look-alikes shown of each side, and looked up: on a calibrated bank half of them are drawn. */
 const SHOWN = 24;
+const LOOKED_UP = 96;
 
 const VERDICT: Readonly<Record<Decision, string>> = {
   [Decision.UNSPECIFIED]: 'No threshold, no verdict',
@@ -50,7 +51,7 @@ export function Compare() {
       ((signal) =>
         support.findNeighbors(
           {
-            lookup: { ...lookup, k: Math.min(SHOWN, choice.k) },
+            lookup: { ...lookup, k: Math.min(LOOKED_UP, choice.k) },
             embeddings: [pair.a, pair.b] as Embedding[],
           },
           { signal },
@@ -115,7 +116,7 @@ export function Compare() {
                 r: [result.left.r, result.right.r],
                 operator: scored.value?.operator.split('/')[0] ?? '',
               },
-              usual: choice.k === bank.k ? facts?.r : undefined,
+              usual: choice.k === bank.k && facts?.calibration !== 'none' ? facts?.r : undefined,
               decided: decidedBy(result, threshold, bank.presets),
             })}
           </p>
@@ -148,10 +149,11 @@ export function Compare() {
           {near.value.supportSets.map(({ neighbors }, i) => (
             <section key={i}>
               <h2>Look-alikes of {'AB'[i]}</h2>
-              <Foils
+              <LookAlikes
                 bank={bank.name}
                 version={near.value?.source?.version ?? ''}
                 of={neighbors}
+                limit={SHOWN}
                 label={`Nearest virtual faces of ${'AB'[i]}`}
               />
             </section>

@@ -3,8 +3,8 @@ import type { Face } from '../../../src/gen/index.js';
 import { support } from '../api.js';
 import { count, similarity } from '../format.js';
 import { FaceInput } from '../parts/face-input.js';
-import { Foils } from '../parts/foils.js';
 import { Histogram } from '../parts/histogram.js';
+import { LookAlikes } from '../parts/look-alikes.js';
 import { LookupControls } from '../parts/lookup-controls.js';
 import { NoBank } from '../parts/no-bank.js';
 import { OutsideNote } from '../parts/outside-note.js';
@@ -70,7 +70,7 @@ export function Explorer() {
           {set.neighbors.length === 0 && answer.value?.source?.estimator && (
             <p class="quiet">{answer.value.source.estimator} estimates r and σ without looking anybody up.</p>
           )}
-          <Foils
+          <LookAlikes
             bank={bank.name}
             version={answer.value?.source?.version ?? ''}
             of={set.neighbors}

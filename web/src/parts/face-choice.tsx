@@ -15,31 +15,32 @@ export function FaceChoice({
   onChoice: (c: Choice) => void;
 }) {
   const group = useId();
-  const chosen = typeof choice === 'number' ? faces[choice - 1] : undefined;
-  const side = chosen && Math.round(Math.min(chosen.width, chosen.height));
   return (
-    <>
-      <fieldset class="faces">
-        <legend>{faces.length === 1 ? 'The face found' : `${faces.length} faces: whose is meant?`}</legend>
-        {faces.map((f, i) => (
-          <label key={i}>
-            <input type="radio" name={group} checked={choice === i + 1} onChange={() => onChoice(i + 1)} />
-            <Chip bytes={f.chip} alt={`Face ${i + 1} of ${faces.length}, aligned as the embedder sees it`} />
-            <span class="under">
-              {faces.length > 1 && `${i + 1} · `}
-              {Math.round(f.score * 100)} %
-            </span>
-          </label>
-        ))}
-      </fieldset>
-      {side !== undefined && side < TINY && (
-        <p class="note">
-          This face is {side} pixels small: its embedding says little, and its neighbours less. Use a closer
-          photo.
-        </p>
-      )}
-      {chosen && chosen.score < 0.5 && <p class="note">The detector is not sure that this is a face.</p>}
-    </>
+    <fieldset class="faces">
+      <legend>{faces.length === 1 ? 'The face found' : `${faces.length} faces: whose is meant?`}</legend>
+      {faces.map((f, i) => (
+        <label key={i}>
+          <input type="radio" name={group} checked={choice === i + 1} onChange={() => onChoice(i + 1)} />
+          <Chip bytes={f.chip} alt={`Face ${i + 1} of ${faces.length}, aligned as the embedder sees it`} />
+          <span class="under">
+            {faces.length > 1 && `${i + 1} · `}
+            {Math.round(f.score * 100)} %
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** Said where a face is too small to trust. */
+export function FaceDoubts({ of }: { of: DetectedFace | undefined }) {
+  const side = of && Math.round(Math.min(of.width, of.height));
+  if (side === undefined || side >= TINY) return null;
+  return (
+    <p class="note">
+      This face is {side} pixels small: its embedding says little, and its neighbours less. Use a closer
+      photo.
+    </p>
   );
 }
 

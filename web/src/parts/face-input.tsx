@@ -3,7 +3,7 @@ import type { DetectResponse, Face } from '../../../src/gen/index.js';
 import { face } from '../api.js';
 import { useTask } from '../use-task.js';
 import type { Choice } from './choice.js';
-import { FaceChoice, NoFace } from './face-choice.js';
+import { FaceChoice, FaceDoubts, NoFace } from './face-choice.js';
 import { PhotoInput, type PickedPhoto } from './photo-input.js';
 import { ProblemNote } from './problem-note.js';
 
@@ -40,9 +40,12 @@ export function FaceInput({
       <ProblemNote problem={found.problem ?? read.problem} again={found.problem ? found.again : read.again} />
       {photo && found.value && (
         <>
-          <Framed photo={photo} found={found.value} choice={choice} />
+          <div class="found">
+            <Framed photo={photo} found={found.value} choice={choice} />
+            {faces.length > 0 && <FaceChoice faces={faces} choice={choice} onChoice={setChoice} />}
+          </div>
           {faces.length === 0 && <NoFace whole={choice === 'whole'} onWhole={() => setChoice('whole')} />}
-          {faces.length > 0 && <FaceChoice faces={faces} choice={choice} onChoice={setChoice} />}
+          <FaceDoubts of={typeof choice === 'number' ? faces[choice - 1] : undefined} />
           {ready &&
             read.value?.warnings.map((text) => (
               <p class="note" key={text}>

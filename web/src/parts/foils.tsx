@@ -54,7 +54,7 @@ function Foil({ bank, version, entry }: { bank: string; version: string; entry: 
   const [url, setUrl] = useState<string>();
   useEffect(() => {
     const element = cell.current;
-    if (!element) return;
+    if (!element || entry.drawn) return;
     let gone = false;
     const stop = whenNear(element, () => {
       stop();
@@ -64,14 +64,15 @@ function Foil({ bank, version, entry }: { bank: string; version: string; entry: 
       gone = true;
       stop();
     };
-  }, [bank, version, entry.seed]);
-  const missing = entry.drawn ? 'drawn, no picture' : 'no picture';
+  }, [bank, version, entry.seed, entry.drawn]);
   return (
     <li ref={cell} title={`${entry.id}, seed ${entry.seed}`}>
       {url ? (
         <img src={url} alt={`Virtual face ${entry.id}`} width={96} height={96} decoding="async" />
       ) : (
-        <span class={url === undefined ? 'blank loading' : 'blank'}>{url === '' && missing}</span>
+        <span class={url === undefined && !entry.drawn ? 'blank loading' : 'blank'}>
+          {entry.drawn ? 'drawn' : url === '' ? 'no picture to be had' : ''}
+        </span>
       )}
       {entry.similarity !== undefined && <span class="under">{similarity(entry.similarity)}</span>}
     </li>

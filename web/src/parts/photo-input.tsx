@@ -55,11 +55,11 @@ export function PhotoInput({
         id={id}
         type="file"
         accept={TYPES}
-        onChange={({ currentTarget }) => {
-          void take(currentTarget.files?.[0]);
-          // The same file may be chosen again.
+        // The same file may be chosen again.
+        onClick={({ currentTarget }) => {
           currentTarget.value = '';
         }}
+        onChange={({ currentTarget }) => void take(currentTarget.files?.[0])}
       />
     </fieldset>
   );
