@@ -3,14 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openBank, openStore } from '../src/bank/index.js';
 import { resolveConfig } from '../src/config.js';
-import {
-  CohortEstimator,
-  drawsOf,
-  type Estimator,
-  fitCalibration,
-  mapFaces,
-  VirtualEstimator,
-} from '../src/discrepancy/index.js';
+import { CohortEstimator } from '../src/discrepancy/index.js';
 import {
   evaluateSplits,
   FARS,
@@ -18,13 +11,12 @@ import {
   identityOfPhoto,
   mixedQuality,
   type SplitRow,
-  shuffled,
 } from '../src/evaluation/index.js';
 import { PhotoEmbeddings } from '../src/faces/index.js';
-import { ExactEngine, SupportSearch } from '../src/neighbours/index.js';
 import { findModel, InferencePool } from '../src/onnx/index.js';
-import { latents } from '../src/synthesis/index.js';
 import { UnitMatrix } from '../src/vectors/index.js';
+import { chosenFoils, foils } from './support/foils.js';
+import { membershipReport } from './support/membership-report.js';
 
 const OPTIONS = {
   photos: { type: 'string', default: '../shared/lfw-dev/images' },
@@ -41,7 +33,8 @@ const OPTIONS = {
 /**
  * The table of accuracy on identities that nothing was calibrated with or chosen by: raw, a cohort of real photos of the other half, and,
  * where an uncalibrated bank is named, its faces: as they are, and calibrated anew in each split on unlabelled photos of the other
- * half, with the mixture alone and without it; at the photos' own and at mixed quality. g = (TAR − raw) / (best cohort − raw).
+ * half, with the mixture alone and without it, and with settings chosen on the other half too; at the photos' own and at mixed quality.
+ * g = (TAR − raw) / (best cohort − raw).
  */
 export async function benchEvaluate(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
@@ -87,14 +80,14 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
           const cohort = await CohortEstimator.create({
             ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
           });
-          const virtual = faces ? await foils(pool, faces, half.embeddings, samples, split) : [];
+          const virtual = faces ? await foils(pool, faces, half, samples, split) : undefined;
+          const best = faces ? await chosenFoils(pool, faces, half, samples[0]!, split) : undefined;
+          if (best) console.log(`  ${title}, split ${split + 1} chose ${best.said}`);
           return {
-            estimators: [
-              ...ks.map((k) => cohort.withK(k)),
-              ...virtual.flatMap(({ estimators }) => estimators),
-            ],
+            estimators: [...ks.map((k) => cohort.withK(k)), ...(virtual?.estimators ?? [])],
+            chosen: best?.chosen ?? [],
             close: async () => {
-              await Promise.all([cohort.close(), ...virtual.map(({ close }) => close())]);
+              await Promise.all([cohort.close(), virtual?.close(), best?.close()]);
             },
           };
         },
@@ -102,6 +95,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
       );
       print(title, split, Number(values.splits), rows.length);
     }
+    await membershipReport({ embeddings: matrix(clean), labels }, samples, 3);
   } finally {
     await pool.close();
   }
@@ -119,49 +113,6 @@ async function facesOfBank(store: string, name: string, version?: string): Promi
   return UnitMatrix.adopt(candidates.embeddings, candidates.dimension, name);
 }
 
-/** K by candidates. */
-const SHARES = [0.0025, 0.025];
-
-/** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARES} of them. */
-async function foils(
-  pool: InferencePool,
-  faces: UnitMatrix,
-  half: UnitMatrix,
-  samples: readonly number[],
-  seed: number,
-) {
-  const banks: [string, UnitMatrix][] = [['faces as they are', faces]];
-  for (const n of samples) {
-    const calibration = await fitCalibration(half.gather(shuffled(half.rows, seed).subarray(0, n)));
-    const moved = await mapFaces(calibration, faces);
-    banks.push([`faces, n ${n}`, moved]);
-    if (calibration.mixture.length === 0) continue;
-    const numbers = Array.from({ length: faces.rows }, (_, i) => i);
-    const draws = drawsOf(calibration, numbers, latents(numbers, faces.dimension));
-    banks.push(
-      [`mixture, n ${n}`, draws],
-      [`both, n ${n}`, UnitMatrix.concat([moved, draws], faces.dimension)],
-    );
-  }
-  return Promise.all(
-    banks.map(async ([name, candidates]) => {
-      const exact = await ExactEngine.create({ candidates, pool });
-      const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
-      const estimators = SHARES.map((share): Estimator => {
-        const virtual = new VirtualEstimator(search, Math.round(share * candidates.rows));
-        return {
-          ...{ name, k: virtual.k },
-          estimate: async (embeddings, options) => ({
-            ...(await virtual.estimate(embeddings, options)),
-            estimator: name,
-          }),
-        };
-      });
-      return { estimators, close: () => exact.close() };
-    }),
-  );
-}
-
 const AT = [FARS.indexOf(1e-4), FARS.indexOf(1e-5)];
 
 function print(title: string, rows: readonly SplitRow[], splits: number, photos: number): void {
@@ -175,7 +126,9 @@ function print(title: string, rows: readonly SplitRow[], splits: number, photos:
   );
   for (const row of rows) {
     const name =
-      row.estimator === undefined ? 'raw' : `${row.operator}, ${row.estimator.split('/')[0]} K ${row.k}`;
+      row.estimator === undefined
+        ? 'raw'
+        : `${row.operator}, ${row.estimator.split('/')[0]}${row.k === undefined ? '' : ` K ${row.k}`}`;
     const tars = row.points.slice(0, 4).map(({ tar, interval }) => {
       const range = interval ? ` [${interval.map((x) => (100 * x).toFixed(1)).join('–')}]` : '';
       return `${(100 * tar).toFixed(1)}${range}`.padEnd(18);

@@ -205,7 +205,7 @@ export const ERROR_CATALOGUE = define({
   FB_STORE_UNREACHABLE: {
     message: 'store {store} did not answer for {file}: {reason}',
     remedy:
-      'Check the network and the endpoint, then run the same command again: it continues where it stopped.',
+      'Check the network and the endpoint, or whether the drive is mounted, then run the same command again: it continues where it stopped.',
     status: 'UNAVAILABLE',
     retryable: true,
   },
@@ -332,6 +332,12 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Give photos of two people or more, and two photos or more of one of them.',
     status: 'FAILED_PRECONDITION',
   },
+  FB_TUNING_TOO_FEW: {
+    message:
+      '{people} people have a pair of photos of their own, at least {needed} are needed: some choose, the others judge',
+    remedy: 'Give two photos or more of more people, or keep what the bank recommends.',
+    status: 'FAILED_PRECONDITION',
+  },
   FB_PHOTOS_NONE: {
     message: 'no JPEG, PNG, WebP or AVIF file is in {folder}',
     remedy: 'Give the folder that holds the photos, or one folder a person.',
@@ -403,6 +409,14 @@ export const ERROR_CATALOGUE = define({
     message: 'refresh {id} is {state}, not {wanted}',
     remedy: '`foilbank jobs show` tells how far it is.',
     status: 'FAILED_PRECONDITION',
+  },
+  FB_BANK_GONE: {
+    message: 'store {store} holds no bank {bank}, whose version {version} was published by a refresh',
+    remedy:
+      'Mount the drive or correct FOILBANK_STORE, then `foilbank jobs retry` it. If the bank was removed on purpose, `foilbank bank build` makes its first version.',
+    status: 'FAILED_PRECONDITION',
+    // The drive may be on its way.
+    retryable: true,
   },
   FB_PORT_UNAVAILABLE: {
     message: 'port {port} of {host} cannot be listened on: {reason}',

@@ -51,6 +51,23 @@ const counts = z.strictObject({
   drawn: z.int().min(1).optional(),
 });
 
+const rate = z.number().min(0).max(1);
+
+/** What labelled photos said: a refresh keeps it, a calibration does not. */
+const tuning = z.strictObject({
+  /** The false accept rate that operator, K and λ were chosen for. */
+  falseAcceptRate: z.number().gt(0).lt(1),
+  photos: z.int().min(2),
+  people: z.int().min(2),
+  /** True accept rates at it, raw and by the operator chosen, of people who had no part in the choice. */
+  raw: rate,
+  aligned: rate,
+  /** 95 % interval of aligned − raw. */
+  gain: z.tuple([z.number(), z.number()]),
+  /** Why the operator is recommended, or why none is. */
+  reason: z.string().min(1),
+});
+
 /** Model card of the network of the estimator `learned`, whose hash is among the files'. */
 const learned = z.strictObject({
   estimator: z.string().min(1),
@@ -98,6 +115,8 @@ const parameters = z.strictObject({
       reason: z.string().min(1),
     }),
   ]),
+  /** Absent: nobody asked labelled photos. */
+  tuning: tuning.optional(),
   /** Absent: nothing was learned. */
   learned: learned.optional(),
 });

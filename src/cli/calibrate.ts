@@ -1,16 +1,16 @@
 import { Command } from 'commander';
-import { showBank } from '../bank/index.js';
+import { type Manifest, showBank } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import { FaceReader } from '../faces/index.js';
 import { readBytes } from '../files.js';
-import { fingerprint, type InferencePool } from '../onnx/index.js';
+import type { InferencePool } from '../onnx/index.js';
 import { calibrateBank, matrixOf, RateMeter } from '../pipeline/index.js';
 import type { OperatorName } from '../scoring/index.js';
 import { parseNpy, UnitMatrix } from '../vectors/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, withPool } from './context.js';
 import { describeBank } from './describe-bank.js';
-import { type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
+import { checkEmbedder, type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
 import { real } from './options.js';
 import { photosOf } from './photo-paths.js';
 import { progressView } from './progress.js';
@@ -58,13 +58,13 @@ async function calibrate(context: CliContext, photos: string[], options: Calibra
       expected: 'either photos or a file of embeddings',
     });
   const { store, signal } = { store: storeOf(context), signal: context.signal };
-  const { inputs } = await showBank(store, bank);
+  const service = await showBank(store, bank);
   const unread: string[] = [];
   const manifest = await withPool(context, async (pool) => {
     const sample =
       file === undefined
-        ? await sampleOfPhotos(context, pool, photos, options, inputs.embedder, unread)
-        : await sampleOfFile(file, inputs.embedder.dimension);
+        ? await sampleOfPhotos(context, pool, photos, options, service, unread)
+        : await sampleOfFile(file, service.inputs.embedder.dimension);
     const { draws: drawsPerFace, operator = 'standardise' } = options;
     return calibrateBank({
       operator: { operator },
@@ -98,17 +98,11 @@ async function sampleOfPhotos(
   pool: InferencePool,
   paths: readonly string[],
   options: CalibrateOptions,
-  expected: { readonly name: string; readonly cardSha256: string; readonly dimension: number },
+  service: Manifest,
   unread: string[],
 ): Promise<UnitMatrix> {
   const models = await faceModels(context, options);
-  const { card } = models.embedder;
-  if (fingerprint(card) !== expected.cardSha256)
-    throw new FoilbankError('FB_BANK_EMBEDDER_DIFFERS', {
-      bank: options.bank,
-      expected: `${expected.name} (${expected.cardSha256.slice(0, 12)})`,
-      actual: `${card.name} (${fingerprint(card).slice(0, 12)})`,
-    });
+  checkEmbedder(service, models);
   const photos = await photosOf(paths);
   const view = progressView('reading', 'photos', options.json ?? false);
   const meter = new RateMeter(photos.length);
@@ -126,5 +120,5 @@ async function sampleOfPhotos(
     view.stop();
   }
   if (!options.json) for (const line of unread) say(`left out  ${line}`);
-  return matrixOf(faces, expected.dimension);
+  return matrixOf(faces, service.inputs.embedder.dimension);
 }

@@ -25,6 +25,7 @@ export function describeBank(manifest: Manifest): string {
       ...(counts.drawn ? [['drawn', `${counts.drawn} candidates without a picture`]] : []),
       ['calibration', calibrationOf(parameters.calibration)],
       ...thresholdsOf(parameters.calibration),
+      ...(parameters.tuning ? [['tuned by photos', parameters.tuning.reason]] : []),
       ...learnedOf(parameters.learned),
       ...gateResults.map((g) => [
         `gate ${g.gate}`,

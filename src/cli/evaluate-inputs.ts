@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import type { Command } from 'commander';
 import { FoilbankError } from '../errors.js';
 import {
   contradictions,
@@ -16,6 +17,7 @@ import type { InferencePool } from '../onnx/index.js';
 import { parsePairs, RateMeter } from '../pipeline/index.js';
 import { parseNpy, UnitMatrix } from '../vectors/index.js';
 import type { CliContext } from './context.js';
+import { whole } from './options.js';
 import { progressView } from './progress.js';
 
 export interface InputOptions {
@@ -43,10 +45,43 @@ export interface Collection {
   readonly warnings: readonly string[];
 }
 
+/** Adds the argument and options that name labelled photos or embeddings. */
+export function withInputs(command: Command): Command {
+  return command
+    .argument('[photos]', 'folder of photos: one folder a person, or files named NAME_0001.jpg')
+    .option('--embeddings <file>', 'ready embeddings instead: NumPy file [n, d]')
+    .option('--labels <file>', 'of --embeddings: one identity (or photo name) a line; default FILE.txt')
+    .option('--whole', 'each photo is a crop that one face fills: skip the detector')
+    .option('--mixed', 'mixed quality: half of the photos at low resolution, blurred or dark')
+    .option('--seed <number>', 'of everything that is drawn', whole(0, 2 ** 31 - 1), 1)
+    .option(
+      '--cache <folder>',
+      'where embeddings of photos are kept (biometric data; default: the cache folder)',
+    );
+}
+
+/** @throws FoilbankError FB_OPTION_INVALID unless one of both is given, and those of {@link collectionOfNpy} and {@link collectionOfPhotos} */
+export function collectionOf(
+  context: CliContext,
+  pool: InferencePool,
+  models: FaceModels,
+  photos: string | undefined,
+  options: InputOptions,
+): Promise<Collection> {
+  if ((photos === undefined) === (options.embeddings === undefined))
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{ option: 'photos', value: photos ?? 'nothing' },
+      expected: 'a folder of photos or --embeddings, one of both',
+    });
+  return photos === undefined
+    ? collectionOfNpy(options.embeddings as string, options)
+    : collectionOfPhotos(context, pool, models, photos, options);
+}
+
 const PHOTO = /\.(jpe?g|png|webp|avif)$/i;
 
 /** Embeddings of a NumPy file, labelled line by line. @throws FoilbankError FB_FILE_UNREADABLE, FB_NPY_INVALID, FB_LABELS_INVALID, FB_EMBEDDING_… */
-export async function collectionOfNpy(file: string, options: InputOptions): Promise<Collection> {
+async function collectionOfNpy(file: string, options: InputOptions): Promise<Collection> {
   const { data, shape } = parseNpy(await readBytes(file), file);
   const embeddings = UnitMatrix.normalise(data, shape[1] ?? shape[0], file);
   const labelsFile = options.labels ?? `${file}.txt`;
@@ -57,7 +92,7 @@ export async function collectionOfNpy(file: string, options: InputOptions): Prom
 }
 
 /** The photos of a folder, embedded. @throws FoilbankError FB_FILE_UNREADABLE, FB_PHOTOS_NONE, FB_CANCELLED, and what the networks throw */
-export async function collectionOfPhotos(
+async function collectionOfPhotos(
   context: CliContext,
   pool: InferencePool,
   models: FaceModels,

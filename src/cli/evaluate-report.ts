@@ -59,7 +59,7 @@ export function evaluationJson({ evaluation, splits, identities, warnings, optio
         accepted,
         threshold,
       })),
-      equalErrorRate: result.equalErrorRate,
+      equalError: { rate: result.equalError.rate, interval: result.equalError.interval ?? null },
       folds: result.folds ?? null,
       identification: result.identification.map((point) => ({
         ...point,

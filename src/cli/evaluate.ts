@@ -1,7 +1,11 @@
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
-import { CohortEstimator, type DiscrepancyEstimate, VirtualEstimator } from '../discrepancy/index.js';
-import { FoilbankError } from '../errors.js';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  CohortEstimator,
+  type DiscrepancyEstimate,
+  type Estimator,
+  VirtualEstimator,
+} from '../discrepancy/index.js';
 import {
   alignmentsOf,
   checkIdentities,
@@ -13,25 +17,21 @@ import {
   splitTable,
   tablesOf,
 } from '../evaluation/index.js';
-import { fingerprint, type InferencePool } from '../onnx/index.js';
-import { openSupport, RateMeter, type Support } from '../pipeline/index.js';
+import type { InferencePool } from '../onnx/index.js';
+import { ESTIMATORS, type EstimatorName, openSupport, type Support } from '../pipeline/index.js';
 import { storeOf } from './bank-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, warn, withPool } from './context.js';
-import {
-  type Collection,
-  collectionOfNpy,
-  collectionOfPhotos,
-  type InputOptions,
-} from './evaluate-inputs.js';
+import { type Collection, collectionOf, type InputOptions, withInputs } from './evaluate-inputs.js';
 import { evaluationJson, writeReport } from './evaluate-report.js';
-import { type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
+import { checkEmbedder, type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
 import { real, whole } from './options.js';
-import { progressView } from './progress.js';
+import { stepsView } from './progress.js';
 import { table } from './table.js';
 
 interface EvaluateOptions extends FaceModelOptions, InputOptions {
   readonly bank?: string;
   readonly bankVersion?: string;
+  readonly estimator: EstimatorName;
   readonly cohort: boolean;
   readonly k: number[];
   readonly lambda: number;
@@ -42,16 +42,16 @@ interface EvaluateOptions extends FaceModelOptions, InputOptions {
 }
 
 export function evaluateCommand(context: ContextOf): Command {
-  const command = new Command('evaluate')
-    .argument('[photos]', 'folder of photos: one folder a person, or files named NAME_0001.jpg')
-    .option('--embeddings <file>', 'ready embeddings instead: NumPy file [n, d]')
-    .option('--labels <file>', 'of --embeddings: one identity (or photo name) a line; default FILE.txt')
-    .option('--whole', 'each photo is a crop that one face fills: skip the detector')
+  const command = withInputs(new Command('evaluate'))
     .option('--pairs <file>', 'CSV file a,b,same: ten-fold accuracy on these pairs too')
     .option('--groups <file>', 'CSV file name,group of photos or identities: false matches by group')
-    .option('--mixed', 'mixed quality: half of the photos at low resolution, blurred or dark')
     .option('--bank <name>', 'support bank to evaluate; without it only the cohort')
     .option('--bank-version <version>', 'a version of it other than the one in service')
+    .addOption(
+      new Option('--estimator <name>', 'what was learned of the bank (foilbank learn) beside its lookup')
+        .choices(ESTIMATORS)
+        .default('virtual'),
+    )
     .option('--no-cohort', 'leave out the reference: real look-alikes among the other people of the photos')
     .option('--k <counts>', 'sizes of support sets, separated by commas', counts, [16, 64, 256])
     .option('--lambda <number>', 'strength of shift', real(0, 4), 1)
@@ -67,11 +67,6 @@ export function evaluateCommand(context: ContextOf): Command {
       'false accept rate of the thresholds for identification, groups and flipped pairs',
       real(1e-9, 0.5),
       1e-4,
-    )
-    .option('--seed <number>', 'of everything that is drawn', whole(0, 2 ** 31 - 1), 1)
-    .option(
-      '--cache <folder>',
-      'where embeddings of photos are kept (biometric data; default: the cache folder)',
     )
     .option('--out <folder>', 'write report.html, report.json and the plots as PNG there')
     .option('--json', 'progress and result as JSON lines')
@@ -105,35 +100,25 @@ async function evaluate(
   photos: string | undefined,
   options: EvaluateOptions,
 ): Promise<void> {
-  if ((photos === undefined) === (options.embeddings === undefined))
-    throw new FoilbankError('FB_OPTION_INVALID', {
-      ...{
-        option: 'photos',
-        value: photos ?? 'nothing',
-        expected: 'a folder of photos or --embeddings, one of both',
-      },
-    });
   await withPool(context, async (pool) => {
     const models = await faceModels(context, options);
-    const collection =
-      photos === undefined
-        ? await collectionOfNpy(options.embeddings!, options)
-        : await collectionOfPhotos(context, pool, models, photos, options);
+    const collection = await collectionOf(context, pool, models, photos, options);
     const identities = identitiesOf(collection.labels);
     checkIdentities(identities);
     const support =
       options.bank === undefined
         ? undefined
-        : await openSupport(pool, storeOf(context), options.bank, { version: options.bankVersion });
+        : await openSupport(pool, storeOf(context), options.bank, {
+            ...{ version: options.bankVersion, estimator: options.estimator },
+          });
     try {
-      if (support)
-        checkEmbedder(
-          support,
-          collection,
-          photos === undefined ? undefined : fingerprint(models.embedder.card),
-        );
+      if (support) {
+        const { manifest } = support.bank;
+        if (photos !== undefined) checkEmbedder(manifest, models);
+        collection.embeddings.expect(manifest.inputs.embedder.dimension, 'embeddings');
+      }
       const estimates = await estimatesOf(context, pool, collection, support, options);
-      const view = steps('scoring pairs', 'photos', collection.embeddings.rows, options.json);
+      const view = stepsView('scoring pairs', 'photos', collection.embeddings.rows, options.json);
       const evaluation = await evaluateCollection(pool, collection.embeddings, identities, {
         alignments: alignmentsOf(collection.embeddings.rows, estimates, undefined, options.lambda),
         resamples: new IdentityResamples(identities.names, options.resamples, options.seed),
@@ -157,19 +142,9 @@ async function evaluate(
   });
 }
 
-/** @throws FoilbankError FB_BANK_EMBEDDER_DIFFERS, FB_EMBEDDING_LENGTH */
-function checkEmbedder({ bank }: Support, { embeddings }: Collection, used: string | undefined): void {
-  const { embedder } = bank.manifest.inputs;
-  embeddings.expect(embedder.dimension, 'embeddings');
-  if (used !== undefined && used !== embedder.cardSha256)
-    throw new FoilbankError('FB_BANK_EMBEDDER_DIFFERS', {
-      ...{
-        bank: bank.name,
-        expected: `${embedder.name} (${embedder.cardSha256.slice(0, 12)})`,
-        actual: used.slice(0, 12),
-      },
-    });
-}
+/** What was learned of the bank, where it was asked for and is there. */
+const learnedOf = (support: Support | undefined): Estimator[] =>
+  support && support.estimator !== support.virtual ? [support.estimator] : [];
 
 /** r and σ of every photo from everything that is compared. A cohort never serves a person's own photos as look-alikes. */
 async function estimatesOf(
@@ -183,6 +158,7 @@ async function estimatesOf(
   const estimates: DiscrepancyEstimate[] = [];
   for (const k of options.k.filter((k) => k <= (support?.search.candidates ?? 0)))
     estimates.push(await new VirtualEstimator(support!.search, k).estimate(embeddings, { signal }));
+  for (const learned of learnedOf(support)) estimates.push(await learned.estimate(embeddings, { signal }));
   if (!options.cohort) return estimates;
   const cohort = await CohortEstimator.create({ pool, embeddings, identities: labels, k: 1 });
   try {
@@ -202,9 +178,14 @@ async function halvings(
   support: Support | undefined,
   { k, cohort, splits, resamples, seed, lambda, json }: EvaluateOptions,
 ): Promise<SplitRow[]> {
-  const view = steps('halvings', 'splits', splits, json);
+  const view = stepsView('halvings', 'splits', splits, json);
   const virtual = support
-    ? k.filter((n) => n <= support.search.candidates).map((n) => new VirtualEstimator(support.search, n))
+    ? [
+        ...k
+          .filter((n) => n <= support.search.candidates)
+          .map((n) => new VirtualEstimator(support.search, n)),
+        ...learnedOf(support),
+      ]
     : [];
   return evaluateSplits(
     pool,
@@ -219,11 +200,4 @@ async function halvings(
     },
     { splits, resamples, seed, lambda, signal: context.signal, onProgress: view.update },
   ).finally(view.stop);
-}
-
-/** Progress of a step that counts to a total. */
-function steps(label: string, unit: string, total: number, json = false) {
-  const view = progressView(label, unit, json);
-  const meter = new RateMeter(total);
-  return { update: (done: number) => view.update(meter.update(done)), stop: () => view.stop() };
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import type { Manifest } from '../bank/index.js';
+import { FoilbankError } from '../errors.js';
 import type { FaceModels } from '../faces/index.js';
-import { findModel } from '../onnx/index.js';
+import { findModel, fingerprint } from '../onnx/index.js';
 import type { Networks } from '../pipeline/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
@@ -32,6 +34,17 @@ export async function faceModels(context: CliContext, options: FaceModelOptions)
     findModel(folders, options.landmarks, 'landmarks'),
   ]);
   return { embedder, detector, landmarks };
+}
+
+/** Before photos are read by another embedder than a bank's. @throws FoilbankError FB_BANK_EMBEDDER_DIFFERS */
+export function checkEmbedder({ bank, inputs }: Manifest, { embedder }: FaceModels): void {
+  const { name, cardSha256 } = inputs.embedder;
+  const actual = fingerprint(embedder.card);
+  if (actual !== cardSha256)
+    throw new FoilbankError('FB_BANK_EMBEDDER_DIFFERS', {
+      ...{ bank, expected: `${name} (${cardSha256.slice(0, 12)})` },
+      actual: `${embedder.card.name} (${actual.slice(0, 12)})`,
+    });
 }
 
 export async function networksOf(context: CliContext, options: NetworkOptions): Promise<Networks> {

@@ -30,6 +30,11 @@ const COMMANDS: Readonly<Record<string, CommandModule>> = {
     description: "move a bank's virtual faces to where embeddings of real photos lie, as a new version",
     open: async () => (await import('./calibrate.js')).calibrateCommand,
   },
+  tune: {
+    description:
+      'operator, K and λ of a bank, chosen by labelled photos and judged by others, as a new version',
+    open: async () => (await import('./tune.js')).tuneCommand,
+  },
   learn: {
     description: 'train a small network that answers r and σ in place of a lookup, as a new version',
     open: async () => (await import('./learn.js')).learnCommand,

@@ -1,5 +1,5 @@
 import { MultiBar, Presets } from 'cli-progress';
-import type { Progress } from '../pipeline/index.js';
+import { type Progress, RateMeter } from '../pipeline/index.js';
 import { printJson } from './context.js';
 
 export interface ProgressView {
@@ -14,17 +14,15 @@ export function progressView(label: string, unit: string, json: boolean): Progre
   return process.stderr.isTTY ? barView(label, unit) : lineView(label, unit);
 }
 
+/** The same for a step that says only how much of a total is done. */
+export function stepsView(label: string, unit: string, total: number, json = false) {
+  const view = progressView(label, unit, json);
+  const meter = new RateMeter(total);
+  return { update: (done: number) => view.update(meter.update(done)), stop: () => view.stop() };
+}
+
 function barView(label: string, unit: string): ProgressView {
-  const bars = new MultiBar(
-    {
-      format: `${label} {bar} {value}/{total} ${unit} · {speed}/s · {left} left{note}`,
-      hideCursor: true,
-      clearOnComplete: false,
-      stream: process.stderr,
-      gracefulExit: false,
-    },
-    Presets.shades_classic,
-  );
+  let bars: MultiBar | undefined;
   let bar: ReturnType<MultiBar['create']> | undefined;
   return {
     update({ done, total, rate, eta }, note) {
@@ -33,10 +31,25 @@ function barView(label: string, unit: string): ProgressView {
         left: duration(eta),
         note: note ? ` · ${note}` : '',
       };
+      bars ??= new MultiBar(
+        {
+          format: `${label} {bar} {value}/{total} ${unit} · {speed}/s · {left} left{note}`,
+          hideCursor: true,
+          clearOnComplete: false,
+          stream: process.stderr,
+          gracefulExit: false,
+        },
+        Presets.shades_classic,
+      );
       bar ??= bars.create(total, 0, payload);
+      bar.setTotal(total);
       bar.update(done, payload);
     },
-    stop: () => bars.stop(),
+    // What comes after it is drawn by another: one that was stopped never draws again.
+    stop() {
+      bars?.stop();
+      bars = bar = undefined;
+    },
   };
 }
 

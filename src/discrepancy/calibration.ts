@@ -39,9 +39,14 @@ const POOLING_USED = 0.25;
  * Calibrates to unlabelled embeddings. The strength follows from how many different ones there are; the number of components is the
  * one of greatest held-out likelihood.
  *
+ * @param options.pooling of the mixture that is kept, in members a dimension; for studies
  * @throws FoilbankError FB_CALIBRATION_TOO_FEW, FB_CANCELLED
  */
-export async function fitCalibration(sample: UnitMatrix, signal?: AbortSignal): Promise<Calibration> {
+export async function fitCalibration(
+  sample: UnitMatrix,
+  signal?: AbortSignal,
+  { pooling = POOLING_USED }: { readonly pooling?: number } = {},
+): Promise<Calibration> {
   const different = differentRows(sample);
   const { rows, dimension } = different;
   if (rows < FEWEST_SAMPLES)
@@ -69,7 +74,7 @@ export async function fitCalibration(sample: UnitMatrix, signal?: AbortSignal): 
   const said = judged.map(({ components, density }) => `${components}: ${density.toFixed(1)}`).join(', ');
   const reason = `${counted}; held-out log density by components ${said}`;
   if (best.components === 1) return { moments, shrinkage: 0, mixture: [], reason };
-  const options = { components: best.components, pooling: POOLING_USED * dimension };
+  const options = { components: best.components, pooling: pooling * dimension };
   const mixture = await fitMixture(different, { ...options, fewest: FEWEST_MEMBERS, signal });
   return { moments, shrinkage: 0, mixture: mixture.length > 1 ? mixture : [], reason };
 }

@@ -68,13 +68,28 @@ export async function estimateBySearch(
   { name, k }: Pick<Estimator, 'name' | 'k'>,
   support: SupportSearch,
   embeddings: UnitMatrix,
-  { exclude = {}, neighbours = false, signal, onProgress }: EstimateOptions,
+  options: EstimateOptions,
 ): Promise<DiscrepancyEstimate> {
+  const [estimate] = await estimateSizes(name, [k], support, embeddings, options);
+  return estimate as DiscrepancyEstimate;
+}
+
+/**
+ * {@link estimateBySearch} for several K, by one search for the largest: a support set begins with every smaller one.
+ *
+ * @param ks each at least 1; `neighbours` are those of the largest
+ * @returns one estimate a K, in their order
+ */
+export async function estimateSizes(
+  name: string,
+  ks: readonly number[],
+  support: SupportSearch,
+  embeddings: UnitMatrix,
+  { exclude = {}, neighbours = false, signal, onProgress }: EstimateOptions,
+): Promise<DiscrepancyEstimate[]> {
   const m = embeddings.rows;
   checkExclusions(exclude, m);
-  const r = new Float64Array(m);
-  const sigma = new Float64Array(m);
-  const n = new Int32Array(m);
+  const stats = ks.map(() => ({ r: new Float64Array(m), sigma: new Float64Array(m), n: new Int32Array(m) }));
   const excluded = new Int32Array(m);
   const aboveCeiling = new Int32Array(m);
   const kept: SupportSet[] = [];
@@ -82,21 +97,26 @@ export async function estimateBySearch(
     throwIfCancelled(signal, 'estimating discrepancies');
     const end = Math.min(m, begin + CHUNK);
     const sets = await support.find(embeddings.slice(begin, end), {
-      k,
+      k: Math.max(...ks),
       exclude: Array.isArray(exclude) ? exclude.slice(begin, end) : exclude,
       similaritiesOnly: !neighbours,
     });
-    sets.forEach((set, i) => {
-      const { mean, deviation } = spreadOf(set.similarities);
-      r[begin + i] = mean;
-      sigma[begin + i] = deviation;
-      n[begin + i] = set.similarities.length;
-      excluded[begin + i] = set.keptOut.excluded;
-      aboveCeiling[begin + i] = set.keptOut.aboveCeiling;
+    sets.forEach(({ similarities, keptOut }, i) => {
+      stats.forEach(({ r, sigma, n }, size) => {
+        const nearest = similarities.subarray(0, ks[size]);
+        const { mean, deviation } = spreadOf(nearest);
+        r[begin + i] = mean;
+        sigma[begin + i] = deviation;
+        n[begin + i] = nearest.length;
+      });
+      excluded[begin + i] = keptOut.excluded;
+      aboveCeiling[begin + i] = keptOut.aboveCeiling;
     });
     if (neighbours) kept.push(...sets);
     onProgress?.(end, m);
   }
-  const estimate = { estimator: name, k, r, sigma, n, excluded, aboveCeiling };
-  return neighbours ? { ...estimate, neighbours: kept } : estimate;
+  return stats.map((some, i) => ({
+    ...{ estimator: name, k: ks[i]!, ...some, excluded, aboveCeiling },
+    ...(neighbours ? { neighbours: kept } : {}),
+  }));
 }

@@ -6,4 +6,5 @@ export type { DiscrepancyEstimate, EstimateOptions, Estimator } from './estimato
 export { LearnedEstimator, type LearnedOptions } from './learned.js';
 export { type LearnedHead, learnEstimator } from './learned-head.js';
 export type { Lessons } from './learned-training.js';
+export { type Kept, membershipAttack } from './membership.js';
 export { VirtualEstimator } from './virtual.js';

@@ -80,6 +80,15 @@ export async function expected(
   return { members: logs, logDensity: total / sample.rows };
 }
 
+/** Log density of each row, [m]. */
+export function logDensityOf(mixture: Mixture, sample: Rows): Float64Array {
+  const logs = mixture.map((component) => logDensities(component, sample));
+  return Float64Array.from({ length: sample.rows }, (_, row) => {
+    const top = Math.max(...logs.map((log) => log[row]!));
+    return top + Math.log(logs.reduce((sum, log) => sum + Math.exp(log[row]! - top), 0));
+  });
+}
+
 /** log(weight · N(v; mean, covariance)) of every row. */
 function logDensities({ weight, mean, covariance }: Component, { data, dimension: d, rows }: Rows) {
   const l = choleskyOf(covariance);

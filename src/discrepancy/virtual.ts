@@ -5,6 +5,7 @@ import {
   type EstimateOptions,
   type Estimator,
   estimateBySearch,
+  estimateSizes,
 } from './estimator.js';
 
 /** r and σ from virtual faces: the candidates of a bank. */
@@ -19,5 +20,13 @@ export class VirtualEstimator implements Estimator {
 
   estimate(embeddings: UnitMatrix, options: EstimateOptions = {}): Promise<DiscrepancyEstimate> {
     return estimateBySearch(this, this.support, embeddings, options);
+  }
+  /** {@link estimate} for several K at once, for little more than the largest alone costs. */
+  estimateSizes(
+    embeddings: UnitMatrix,
+    ks: readonly number[],
+    options: Omit<EstimateOptions, 'neighbours'> = {},
+  ): Promise<DiscrepancyEstimate[]> {
+    return estimateSizes(this.name, ks, this.support, embeddings, options);
   }
 }

@@ -1,21 +1,17 @@
 import type { DiscrepancyEstimate } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
-import {
-  alignScores,
-  type OperatorName,
-  type OperatorSettings,
-  resolveOperatorSettings,
-} from '../scoring/index.js';
+import { type OperatorName, type OperatorSettings, resolveOperatorSettings } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { type Alignment, type ScoredPairs, scoreAllPairs } from './all-pairs.js';
+import { type EqualError, equalErrors } from './equal-error.js';
 import { type GroupSpread, groupSpreads } from './groups.js';
 import { type IdentificationPoint, identify } from './identification.js';
 import type { Identities } from './identities.js';
 import { type OperatingPoint, operatingPoints, smallestFar } from './operating-points.js';
 import { type FoldAccuracy, foldAccuracy } from './pair-folds.js';
+import { type PairTrials, scoresOfTrials } from './pair-trials.js';
 import type { IdentityResamples } from './resampling.js';
-import { equalErrorRate, rocOf } from './score-histogram.js';
 
 /** The false accept rates that reports show. */
 export const FARS: readonly number[] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
@@ -47,13 +43,6 @@ export function alignmentsOf(
   ];
 }
 
-/** Labelled pairs: pair i compares photos `left[i]` and `right[i]`. */
-export interface PairTrials {
-  readonly left: Uint32Array;
-  readonly right: Uint32Array;
-  readonly genuine: Uint8Array;
-}
-
 export interface CollectionOptions {
   readonly alignments: readonly NamedAlignment[];
   readonly resamples: IdentityResamples;
@@ -72,7 +61,7 @@ export interface Result {
   readonly estimator: string | undefined;
   readonly k: number | undefined;
   readonly points: readonly OperatingPoint[];
-  readonly equalErrorRate: number;
+  readonly equalError: EqualError;
   readonly folds: FoldAccuracy | undefined;
   readonly identification: readonly IdentificationPoint[];
   readonly groups: GroupSpread | undefined;
@@ -116,21 +105,17 @@ export async function evaluateCollection(
   const judged = scored.map((s) => operatingPoints(s, identities, [...FARS, threshold], resamples));
   const thresholds = judged.map((points) => points.at(-1)!.threshold);
   const identification = await identify(pool, embeddings, identities, alignments, { thresholds, signal });
+  const errors = await equalErrors(pool, embeddings, identities, alignments, scored, resamples);
   const spreads =
     groups && (await groupSpreads(pool, embeddings, identities, groups, alignments, thresholds));
   const results = alignments.map(({ settings, estimator, k, stats }, i) => ({
     ...{ settings, estimator, k, points: judged[i]!.slice(0, -1), scored: scored[i]! },
-    equalErrorRate: equalErrorRate(rocOf(scored[i]!.histogram)),
-    folds: pairs && foldAccuracy(pairScores(embeddings, pairs, { settings, stats }), pairs.genuine),
+    equalError: errors[i]!,
+    folds: pairs && foldAccuracy(scoresOfTrials(embeddings, pairs, { settings, stats }), pairs.genuine),
     identification: identification[i]!,
     groups: spreads?.[i],
   }));
   return { results, threshold, warnings: farWarnings(identities.impostor) };
-}
-
-function pairScores(embeddings: UnitMatrix, { left, right }: PairTrials, { settings, stats }: Alignment) {
-  const raw = Float64Array.from(left, (a, i) => embeddings.similarity(a, embeddings, right[i]!));
-  return alignScores(settings, { raw, left, right }, stats);
 }
 
 /** What the number of impostor pairs forbids or weakens. */

@@ -43,7 +43,7 @@ export function operatingPoints(
   const draws = ascending.map(() => new Float64Array(resamples.count));
   for (let draw = 0; draw < resamples.count; draw++) {
     const weights = resamples.weights(draw);
-    const impostors = impostorWeight(identities, weights);
+    const impostors = impostorWeight(scored, identities, weights);
     const { tars } = tarAt(scored.highest, genuine, identities, weights, ascending, impostors);
     draws.forEach((values, i) => {
       values[draw] = tars[i]!;
@@ -65,8 +65,18 @@ export function operatingPoints(
 }
 
 /** Weight of all impostor pairs: the product of both identities' weights, summed over the pairs. */
-function impostorWeight({ photos }: Identities, weights: Uint8Array): number {
+function impostorWeight(
+  { highest, impostors }: ScoredPairs,
+  { of, photos }: Identities,
+  weights: Uint8Array,
+) {
   let [sum, squares] = [0, 0];
+  // All of them were kept: they may be some pairs only, not every pair of two photos.
+  if (highest.scores.length === impostors) {
+    for (let i = 0; i < impostors; i++)
+      sum += weights[of[highest.left[i]!]!]! * weights[of[highest.right[i]!]!]!;
+    return sum;
+  }
   for (let i = 0; i < photos.length; i++) {
     const weight = photos[i]! * weights[i]!;
     sum += weight;

@@ -58,13 +58,25 @@ export function rocOf(histogram: ScoreHistogram): RocPoint[] {
   return points;
 }
 
-/** The error rate at which false accepts and false rejects are equally many; between two points of the curve on the line that joins them. */
-export function equalErrorRate(roc: readonly RocPoint[]): number {
+/** Where false accepts and false rejects are equally many; between two points of the curve on the line that joins them. */
+export function equalErrorRate(roc: readonly RocPoint[]): {
+  readonly rate: number;
+  readonly threshold: number;
+} {
   const after = roc.findIndex(({ far, tar }) => far >= 1 - tar);
   const [a, b] = [roc[Math.max(0, after - 1)]!, roc[after]!];
   const gap = ({ far, tar }: RocPoint) => far - (1 - tar);
   const share = gap(b) === gap(a) ? 0 : -gap(a) / (gap(b) - gap(a));
-  return a.far + share * (b.far - a.far);
+  return { rate: a.far + share * (b.far - a.far), threshold: b.threshold };
+}
+
+/** Share of the impostor pairs in the bin of a score and above. */
+export function sharesAbove(histogram: ScoreHistogram): (score: number) => number {
+  const shares = new Float64Array(BINS + 1);
+  for (let bin = BINS - 1; bin >= 0; bin--) shares[bin] = shares[bin + 1]! + histogram.impostor[bin]!;
+  const [low, all] = [histogram.edge(0), shares[0]!];
+  const width = histogram.edge(1) - low;
+  return (score) => shares[Math.max(0, Math.min(BINS, Math.floor((score - low) / width)))]! / all;
 }
 
 const total = (counts: Float64Array): number => counts.reduce((sum, n) => sum + n, 0);

@@ -1,9 +1,9 @@
 import type { DiscrepancyEstimate, Estimator } from '../discrepancy/index.js';
 import type { InferencePool } from '../onnx/index.js';
-import type { OperatorName } from '../scoring/index.js';
+import type { OperatorName, OperatorSettings } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { scoreAllPairs } from './all-pairs.js';
-import { alignmentsOf, FARS } from './collection.js';
+import { alignmentsOf, FARS, type NamedAlignment } from './collection.js';
 import { type Identities, identitiesOf } from './identities.js';
 import { operatingPoints } from './operating-points.js';
 import { shuffled } from './random.js';
@@ -28,13 +28,16 @@ export interface SplitsOptions {
 /** What is made from the half that nobody is tested on. */
 export interface HalfEstimators {
   readonly estimators: readonly Estimator[];
+  /** Estimators with an operator of their own, chosen on this half too. As many for every half. */
+  readonly chosen?: readonly { readonly estimator: Estimator; readonly settings: OperatorSettings }[];
   close(): Promise<void>;
 }
 
 /** The figures of one way of scoring, over all splits. */
 export interface SplitRow {
-  readonly operator: OperatorName;
+  readonly operator: OperatorName | 'chosen';
   readonly estimator: string | undefined;
+  /** Undefined for the raw similarity, and where each split has its own. */
   readonly k: number | undefined;
   /** For each of {@link FARS}. */
   readonly points: readonly {
@@ -76,16 +79,25 @@ export async function evaluateSplits(
     try {
       const tested = whole.embeddings.gather(test);
       const of = identitiesOf(labels);
+      const ask = signal ? { signal } : {};
       const estimates: DiscrepancyEstimate[] = [];
-      for (const estimator of made.estimators)
-        estimates.push(await estimator.estimate(tested, signal ? { signal } : {}));
-      const alignments = alignmentsOf(test.length, estimates, operators, lambda);
-      const scored = await scoreAllPairs(pool, tested, of, alignments, { signal });
+      for (const estimator of made.estimators) estimates.push(await estimator.estimate(tested, ask));
+      const rows: (NamedAlignment & { readonly name: SplitRow['operator'] })[] = alignmentsOf(
+        test.length,
+        estimates,
+        operators,
+        lambda,
+      ).map((one) => ({ ...one, name: one.settings.operator }));
+      for (const { estimator, settings } of made.chosen ?? []) {
+        const stats = await estimator.estimate(tested, ask);
+        rows.push({ settings, stats, estimator: stats.estimator, k: undefined, name: 'chosen' });
+      }
+      const scored = await scoreAllPairs(pool, tested, of, rows, { histogram: false, signal });
       const weights = new IdentityResamples(of.names, resamples, seed);
-      alignments.forEach(({ settings: { operator }, estimator, k }, i) => {
+      rows.forEach(({ name, estimator, k }, i) => {
         const points = operatingPoints(scored[i]!, of, FARS, weights);
         sums[i] ??= {
-          row: { operator, estimator, k },
+          row: { operator: name, estimator, k },
           each: FARS.map(() => []),
           draws: FARS.map(() => new Float64Array(resamples)),
         };

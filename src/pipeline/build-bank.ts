@@ -9,7 +9,7 @@ import {
 import { FoilbankError } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
-import { inputsOf, partFolder, sameInService } from './build-inputs.js';
+import { inputsOf, inService, partFolder, sameInService } from './build-inputs.js';
 import { type BuildOptions, resolveBuildOptions } from './build-options.js';
 import { type Delegate, ensureParts, type OnSeeds, rangesOf } from './build-parts.js';
 import { type CalibratedFaces, calibrateFaces, storedCalibration } from './calibrate-faces.js';
@@ -17,6 +17,7 @@ import { CandidateMaker, type Networks } from './candidate-maker.js';
 import { type GateResult, indexCandidates } from './index-bank.js';
 import { type Selected, selectCandidates } from './select.js';
 import { sheetOfSeeds } from './sheet.js';
+import { chosenByPhotos, tuningThatHolds } from './tuned.js';
 import { virtualThresholds } from './virtual-thresholds.js';
 
 export interface BuildRequest {
@@ -72,7 +73,9 @@ export interface BuildResult {
  */
 export async function buildBank(request: BuildRequest): Promise<BuildResult> {
   const { pool, store, bank, networks, signal, epoch = 0 } = request;
-  const options = resolveBuildOptions(request.options, networks.generator.card, networks.embedder.card);
+  const { generator, embedder } = networks;
+  const chosen = chosenByPhotos(await inService(store, bank), networks);
+  const options = resolveBuildOptions({ ...chosen, ...request.options }, generator.card, embedder.card);
   const inputs = inputsOf(networks, options, epoch);
   const done = request.attempt && (await publishedBy(store, bank, request.attempt));
   if (done) {
@@ -123,6 +126,7 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
     const shown = candidates.seeds.filter((seed) => !isDrawn(seed)).subarray(0, 96);
     const preview = await sheetOfSeeds(pool, maker.generator, shown, options.psi);
     onStep?.('publishing');
+    const tuning = tuningThatHolds(await inService(store, bank), { inputs, ...options });
     return await publishBank(
       store,
       bank,
@@ -141,6 +145,7 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
                 thresholds: await virtualThresholds(pool, candidates, inputs, options, signal),
               }
             : { kind: 'none' },
+          ...(tuning ? { tuning } : {}),
         },
         gateResults,
         files: {

@@ -27,4 +27,5 @@ export {
   type RefreshPlan,
 } from './refresh-plan.js';
 export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
+export { type TuneRequest, type TuneResult, tuneBank } from './tune-bank.js';
 export { goldenOf, verifyModel } from './verify-model.js';

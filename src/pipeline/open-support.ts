@@ -3,6 +3,7 @@ import { type Estimator, VirtualEstimator } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import { ExactEngine, HnswEngine, type NeighbourEngine, SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
+import { operatorOfId } from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 import { type EstimatorName, estimatorNamed } from './open-learned.js';
 
@@ -88,8 +89,14 @@ async function engineOf(bank: Bank, exact: ExactEngine): Promise<NeighbourEngine
 }
 
 function warningsOf({ name, manifest }: Bank): string[] {
+  const { calibration, tuning, operator } = manifest.parameters;
+  // Labelled photos know better than any default.
+  if (tuning)
+    return operatorOfId(operator) === 'none'
+      ? [`bank ${name} recommends raw similarities: ${tuning.reason}`]
+      : [];
   // docs/calibration.md: `standardise` over faces as they are lowers accuracy, a gentle `shift` does not.
-  return manifest.parameters.calibration.kind === 'none'
+  return calibration.kind === 'none'
     ? [
         `bank ${name} is not calibrated to real embeddings: aligned scores may be less accurate than raw ones; foilbank calibrate mends it`,
       ]

@@ -18,8 +18,11 @@ type Points = readonly {
   readonly interval: readonly [number, number] | undefined;
 }[];
 
-const withInterval = ({ tar, interval }: Points[number]): string =>
-  interval ? `${percent(tar)} [${percent(interval[0])}–${percent(interval[1])}]` : percent(tar);
+const ranged = (rate: number, interval: Points[number]['interval'], digits = 1): string =>
+  percent(rate, digits) +
+  (interval ? ` [${percent(interval[0], digits)}–${percent(interval[1], digits)}]` : '');
+
+const withInterval = ({ tar, interval }: Points[number]): string => ranged(tar, interval);
 
 const rateHead = (points: Points): string[] => points.map(({ far }) => `FAR ${far.toExponential()}`);
 
@@ -34,7 +37,7 @@ export function tablesOf({ results, threshold }: Evaluation): TextTable[] {
       rows: results.map((result) => [
         nameOf(result),
         ...result.points.map(withInterval),
-        percent(result.equalErrorRate, 2),
+        ranged(result.equalError.rate, result.equalError.interval, 2),
         ...(result.folds ? [`${percent(result.folds.accuracy, 2)} ± ${percent(result.folds.error, 2)}`] : []),
       ]),
     },

@@ -44,6 +44,14 @@ describe('VirtualEstimator', () => {
     }
   });
 
+  it('gives for several K at once what each gives alone', async () => {
+    const virtual = new VirtualEstimator(support, 16);
+    const ks = [64, 1, 16, 700];
+    const together = await virtual.estimateSizes(embeddings, ks);
+    for (const [i, k] of ks.entries())
+      expect(together[i]).toEqual(await new VirtualEstimator(support, k).estimate(embeddings));
+  });
+
   it('has no spread over a single foil', async () => {
     const estimate = await new VirtualEstimator(support, 1).estimate(embeddings.slice(0, 1));
     expect(estimate.sigma[0]).toBe(0);

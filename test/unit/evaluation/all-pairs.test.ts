@@ -2,8 +2,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { bunchedVectors } from '../../../bench/support/bunched-vectors.js';
 import {
   equalErrorRate,
+  equalErrors,
   IdentityResamples,
   identitiesOf,
+  intervalOf,
   operatingPoints,
   rocOf,
   scoreAllPairs,
@@ -149,6 +151,42 @@ describe('operatingPoints', () => {
   });
 });
 
+describe('equalErrors', () => {
+  it('has an interval like that of weighing every pair in every resample', async () => {
+    const some = resamples(80);
+    const scored = await scoreAllPairs(pool, embeddings, identities, [standardise]);
+    const [error] = await equalErrors(pool, embeddings, identities, [standardise], scored, some);
+    const pairs = everyPair(standardise);
+    const descending = Uint32Array.from(pairs.keys()).sort((a, b) => pairs[b]!.score - pairs[a]!.score);
+    const ends = Array.from({ length: n }, (_, a) =>
+      Array.from({ length: n - a - 1 }, (_, j) => [identities.of[a]!, identities.of[a + 1 + j]!] as const),
+    ).flat();
+    const draws = Float64Array.from({ length: 80 }, (_, draw) => {
+      const weights = some.weights(draw);
+      const weight = Float64Array.from(
+        ends,
+        ([a, b], i) => weights[a]! * (pairs[i]!.genuine ? 1 : weights[b]!),
+      );
+      const whole = [0, 0];
+      weight.forEach((w, i) => {
+        whole[Number(pairs[i]!.genuine)]! += w;
+      });
+      const passed = [0, 0];
+      for (const i of descending) {
+        passed[Number(pairs[i]!.genuine)]! += weight[i]!;
+        if (passed[0]! / whole[0]! >= 1 - passed[1]! / whole[1]!) break;
+      }
+      return passed[0]! / whole[0]!;
+    });
+    const [low, high] = intervalOf(draws)!;
+    const { rate, interval } = error!;
+    expect(rate).toBeGreaterThan(low);
+    expect(rate).toBeLessThan(high);
+    expect(Math.abs(interval![0] - low)).toBeLessThan((high - low) / 6);
+    expect(Math.abs(interval![1] - high)).toBeLessThan((high - low) / 6);
+  });
+});
+
 describe('rocOf and equalErrorRate', () => {
   it('agree with a count of every pair', async () => {
     const [scored] = await scoreAllPairs(pool, embeddings, identities, [standardise]);
@@ -166,7 +204,7 @@ describe('rocOf and equalErrorRate', () => {
       expect(rates(point.threshold).far).toBeCloseTo(point.far, 3);
       expect(1 - rates(point.threshold).frr).toBeCloseTo(point.tar, 2);
     }
-    const rate = equalErrorRate(roc);
+    const { rate } = equalErrorRate(roc);
     const crossing = roc.find((p) => p.far >= 1 - p.tar)!;
     expect(rate).toBeCloseTo(rates(crossing.threshold).far, 2);
   });

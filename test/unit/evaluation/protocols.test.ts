@@ -149,13 +149,14 @@ describe('evaluateCollection', () => {
       ['shift', 'cohort/1', 16],
       ['standardise', 'cohort/1', 16],
     ]);
-    for (const { points, folds, identification, groups, equalErrorRate } of results) {
+    for (const { points, folds, identification, groups, equalError } of results) {
       expect(points.map(({ far }) => far)).toEqual([1e-2, 1e-3, 1e-4, 1e-5, 1e-6]);
       expect(folds!.accuracy).toBeGreaterThan(0.6);
       expect(identification).toHaveLength(2);
       expect(groups!.groups).toHaveLength(2);
-      expect(equalErrorRate).toBeGreaterThan(0);
-      expect(equalErrorRate).toBeLessThan(0.5);
+      expect(equalError.rate).toBeGreaterThan(equalError.interval![0]);
+      expect(equalError.rate).toBeLessThan(equalError.interval![1]);
+      expect(equalError.interval![1]).toBeLessThan(0.5);
     }
     expect(warnings).toEqual([
       'FAR 1e-5 and 1e-6: 44700 impostor pairs show none below 2.2e-5',
