@@ -36,7 +36,7 @@ contract: $(INSTALLED) ## the .proto files: style, and nothing that breaks clien
 	@npm run --silent contract
 
 .PHONY: proto
-proto: $(INSTALLED) ## write src/gen anew from the .proto files
+proto: $(INSTALLED) ## write src/gen, docs/api.md and docs/openapi.json anew from the .proto files
 	@npm run --silent proto
 
 .PHONY: build

@@ -15,6 +15,7 @@ import {
   GalleryService,
   SupportService,
 } from './gen/index.js';
+import { VERSION } from './version.js';
 
 /** The typed client of a Foilbank server, and the messages of its contract. */
 export * from './gen/index.js';
@@ -28,6 +29,11 @@ export interface ClientOptions {
   readonly protocol?: 'grpc' | 'grpc-web' | 'connect';
   /** Milliseconds that a call may take, default 30,000. */
   readonly timeoutMs?: number;
+  /**
+   * Told once, in words, when the server is of another version (major or minor) than this client: update the older one. Default:
+   * a warning of the process.
+   */
+  readonly onWarning?: (warning: string) => void;
   /** For Node's TLS: the server's authority, or a client certificate. */
   readonly tls?: {
     readonly ca?: string | Buffer;
@@ -50,7 +56,8 @@ export function createFoilbankClient(options: ClientOptions): FoilbankClient {
     return next(request);
   };
   const common = {
-    ...{ baseUrl, defaultTimeoutMs, interceptors: [authorised], httpVersion: '2' as const },
+    ...{ baseUrl, defaultTimeoutMs, httpVersion: '2' as const },
+    interceptors: [authorised, watchingVersions(options.onWarning ?? ((text) => process.emitWarning(text)))],
     ...(tls ? { nodeOptions: tls } : {}),
   };
   const transport =
@@ -64,6 +71,30 @@ export function createFoilbankClient(options: ClientOptions): FoilbankClient {
     bank: createClient(BankService, transport),
     face: createClient(FaceService, transport),
     gallery: createClient(GalleryService, transport),
+  };
+}
+
+const released = (version: string) => version.split('.').slice(0, 2).join('.');
+
+/** Looks at the version that the first answer names, be it an error. */
+function watchingVersions(warn: (text: string) => void): Interceptor {
+  let known = false;
+  const look = (headers: Headers) => {
+    const server = headers.get('foilbank-version');
+    if (known || server === null) return;
+    known = true;
+    if (released(server) !== released(VERSION))
+      warn(`the Foilbank server is of version ${server}, this client of ${VERSION}: update the older one`);
+  };
+  return (next) => async (request) => {
+    try {
+      const response = await next(request);
+      look(response.header);
+      return response;
+    } catch (error) {
+      if (error instanceof ConnectError) look(error.metadata);
+      throw error;
+    }
   };
 }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { resolveRedis } from '../jobs/index.js';
 import { createLog } from '../log.js';
-import { openService, resolveServeSettings } from '../service/index.js';
+import { openService, resolveServeSettings, startTracing } from '../service/index.js';
 import type { CliContext, ContextOf } from './context.js';
 import { whole } from './options.js';
 
@@ -45,6 +45,7 @@ async function serve({ config, signal }: CliContext, options: ServeOptions): Pro
   });
   const log = createLog();
   if (!auth) log.warn('no authentication: everybody on this machine may do everything');
+  const stopTracing = await startTracing(log);
   const service = await openService({ config, settings, redis: resolveRedis(), log });
   log.info({ url: service.url, banks: settings.banks, store: config.store }, 'listening');
   service.loaded.then(() => log.info(service.readiness(), 'banks looked at'));
@@ -53,4 +54,5 @@ async function serve({ config, signal }: CliContext, options: ServeOptions): Pro
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
   await service.close();
+  await stopTracing();
 }

@@ -11,4 +11,4 @@ export {
   resolveOperatorSettings,
   SIGMA_FLOOR,
 } from './operators.js';
-export { type Threshold, thresholdsOf } from './thresholds.js';
+export { falseMatchRateOf, type Threshold, thresholdsOf } from './thresholds.js';

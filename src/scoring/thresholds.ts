@@ -22,3 +22,19 @@ export function thresholdsOf(impostors: Float64Array): Threshold[] {
     threshold: impostors[impostors.length - 1 - Math.floor(falseMatchRate * impostors.length)] as number,
   }));
 }
+
+/**
+ * How often pairs of different people score higher, read off measured thresholds: between two of them the logarithm of the rate
+ * falls in a straight line. Beyond them nothing was measured, so the outermost rate is told.
+ *
+ * @param measured by falling rate, as `thresholdsOf` gives them
+ * @returns undefined where there are none
+ */
+export function falseMatchRateOf(measured: readonly Threshold[], score: number): number | undefined {
+  const above = measured.findIndex(({ threshold }) => score < threshold);
+  const [low, high] = [measured[above - 1], measured[above]];
+  if (!high) return measured.at(-1)?.falseMatchRate;
+  if (!low) return high.falseMatchRate;
+  const share = (score - low.threshold) / (high.threshold - low.threshold);
+  return low.falseMatchRate * (high.falseMatchRate / low.falseMatchRate) ** share;
+}

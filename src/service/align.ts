@@ -12,9 +12,9 @@ import {
   type Embedding,
   ThresholdSchema,
 } from '../gen/index.js';
-import { alignScore, operatorId, SIGMA_FLOOR } from '../scoring/index.js';
+import { alignScore, falseMatchRateOf, operatorId, SIGMA_FLOOR } from '../scoring/index.js';
 import type { Found, Lookups } from './lookup.js';
-import { operatorSettingsOf, thresholdOf } from './thresholds.js';
+import { operatorSettingsOf, presetsFor, thresholdOf } from './thresholds.js';
 
 /** Which rows of the embeddings are compared. */
 interface Comparisons {
@@ -50,15 +50,21 @@ function replyOf(request: Asked, comparisons: Comparisons, found: Found): AlignS
   const { manifest } = serving.facts;
   const settings = operatorSettingsOf(manifest, request);
   const threshold = thresholdOf(manifest, request.thresholdChoice, settings, source.k);
+  const measured = presetsFor(manifest, settings, source.k);
   const scores = Array.from({ length: comparisons.count }, (_, i): AlignedScore => {
     const [a, b] = comparisons.sides(i);
     const [left, right] = [discrepancies[a]!, discrepancies[b]!];
-    const raw = comparisons.raw(i) ?? matrix.similarity(a, matrix, b);
+    const supplied = comparisons.raw(i);
+    const raw = supplied ?? matrix.similarity(a, matrix, b);
     const { aligned } = alignScore(settings, raw, left, right);
+    // What was measured holds for the embedder's own similarities, where the bank has faces.
+    const rated = supplied === undefined && covered(left) && covered(right);
+    const falseMatchRate = rated ? falseMatchRateOf(measured, aligned) : undefined;
     return create(AlignedScoreSchema, {
       ...{ raw, aligned, ...decide(aligned, threshold?.value, left, right) },
       ...(left.n > 0 ? { zNorm: normalised(raw, left) } : {}),
       ...(right.n > 0 ? { tNorm: normalised(raw, right) } : {}),
+      ...(falseMatchRate === undefined ? {} : { falseMatchRate }),
     });
   });
   return create(AlignScoresResponseSchema, {
@@ -73,10 +79,12 @@ function replyOf(request: Asked, comparisons: Comparisons, found: Found): AlignS
 const normalised = (raw: number, { r, sigma }: Discrepancy): number =>
   (raw - r) / Math.max(sigma, SIGMA_FLOOR);
 
+const covered = ({ coverage }: Discrepancy): boolean => coverage !== Coverage.OUTSIDE;
+
 function decide(aligned: number, threshold: number | undefined, left: Discrepancy, right: Discrepancy) {
   if (threshold === undefined)
     return { decision: Decision.UNSPECIFIED, reason: 'no threshold was given to read the score against' };
-  const outside = [left, right].map(({ coverage }) => coverage === Coverage.OUTSIDE);
+  const outside = [!covered(left), !covered(right)];
   if (outside.includes(true)) {
     const which = outside.every(Boolean)
       ? 'both embeddings lie'

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmod } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { readBytes, writeWhole } from '../files.js';
@@ -48,6 +49,34 @@ async function writeKeys(file: string, keys: readonly ApiKey[]): Promise<void> {
   await chmod(file, 0o600);
 }
 
+/** Milliseconds after which the lock of a process that was killed is void; a living one renews its own. */
+const STALE_MS = 5000;
+
+/** Reads the keys, changes them and writes them, while no other process does. @throws FoilbankError FB_FILE_UNWRITABLE, FB_KEYS_INVALID, FB_FILE_UNREADABLE */
+async function changeKeys(
+  file: string,
+  change: (keys: readonly ApiKey[]) => readonly ApiKey[],
+): Promise<void> {
+  const unwritable = (error: unknown) =>
+    new FoilbankError('FB_FILE_UNWRITABLE', { file, reason: reasonOf(error) }, { cause: error });
+  const { default: lockfile } = await import('proper-lockfile');
+  const unlock = await mkdir(dirname(file), { recursive: true })
+    .then(() =>
+      lockfile.lock(file, {
+        ...{ realpath: false, stale: STALE_MS },
+        retries: { retries: 100, factor: 1.2, minTimeout: 20, maxTimeout: 200 },
+      }),
+    )
+    .catch((error: unknown) => {
+      throw unwritable(error);
+    });
+  try {
+    await writeKeys(file, change(await readOrNone(file)));
+  } finally {
+    await unlock();
+  }
+}
+
 /** No file is no key; one that cannot be read is not overwritten. */
 async function readOrNone(file: string): Promise<readonly ApiKey[]> {
   try {
@@ -80,18 +109,18 @@ export async function createKey(file: string, wanted: NewKey): Promise<{ key: Ap
     ...(wanted.expiresAt ? { expiresAt: wanted.expiresAt.toISOString() } : {}),
     ...(wanted.rate === undefined ? {} : { rate: wanted.rate }),
   };
-  await writeKeys(file, [...(await readOrNone(file)), key]);
+  await changeKeys(file, (keys) => [...keys, key]);
   return { key, token: `fbk_${id}_${secret}` };
 }
 
 /** Takes a key out of the file; running servers see it within a second. @throws FoilbankError FB_KEY_NOT_FOUND, and as `createKey` */
 export async function revokeKey(file: string, id: string): Promise<void> {
-  const keys = await readKeys(file);
-  if (!keys.some((key) => key.id === id)) throw new FoilbankError('FB_KEY_NOT_FOUND', { id, file });
-  await writeKeys(
-    file,
-    keys.filter((key) => key.id !== id),
-  );
+  // Where there is no file there is nothing to lock.
+  await readKeys(file);
+  await changeKeys(file, (keys) => {
+    if (!keys.some((key) => key.id === id)) throw new FoilbankError('FB_KEY_NOT_FOUND', { id, file });
+    return keys.filter((key) => key.id !== id);
+  });
 }
 
 /**

@@ -1,4 +1,9 @@
-import { createServer as createHttp1, type Server as Http1Server, type RequestListener } from 'node:http';
+import {
+  createServer as createHttp1,
+  type Server as Http1Server,
+  type IncomingHttpHeaders,
+  type RequestListener,
+} from 'node:http';
 import {
   createServer as createHttp2,
   createSecureServer,
@@ -21,6 +26,7 @@ export interface ListenerSettings {
   /** 0 takes any free one. */
   readonly port: number;
   readonly tls?: TlsFiles | undefined;
+  /** Also told of requests that wait to be told to go on (`expect: 100-continue`). */
   readonly handler: RequestListener;
   /** Milliseconds within which a client must have said what it speaks, and sent a whole request. */
   readonly patience: number;
@@ -65,6 +71,7 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
       const secure = createSecureServer({ ...options, handshakeTimeout: patience }, both);
       // The HTTP/1.1 side of it takes these from its own fields.
       Object.assign(secure, times);
+      secure.on('checkContinue', both);
       track(secure, sessions);
       server = secure;
     } catch (error) {
@@ -72,8 +79,10 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
     }
   } else {
     const http2 = createHttp2(HTTP2, both);
+    http2.on('checkContinue', both);
     track(http2, sessions);
     http1 = createHttp1({ ...times, ...limits }, handler);
+    http1.on('checkContinue', handler);
     // It never listens itself, and only then begins to watch over its connections' times.
     http1.emit('listening');
     const plain = http1;
@@ -154,10 +163,25 @@ function guarded(handler: RequestListener, patience: number): RequestListener {
       request.once('end', () => clearTimeout(timer));
       stream.once('close', () => clearTimeout(timer));
     }
+    clampDeadlines(request.headers);
     request.on('error', () => {});
     response.on('error', () => {});
     handler(request, response);
   };
+}
+
+/** The longest that a timer of Node's holds: a longer one ends at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
+
+/** Deadlines that no timer can hold become the longest that one can, which is above every limit that may be set. */
+function clampDeadlines(headers: IncomingHttpHeaders): void {
+  const [, count, unit = ''] = /^(\d{1,8})([HMS])$/.exec(String(headers['grpc-timeout'])) ?? [];
+  if (Number(count) * UNITS[unit]! > LONGEST_MS)
+    headers['grpc-timeout'] = `${Math.floor(LONGEST_MS / 1000)}S`;
+  const milliseconds = headers['connect-timeout-ms'];
+  if (/^\d{1,10}$/.test(String(milliseconds)) && Number(milliseconds) > LONGEST_MS)
+    headers['connect-timeout-ms'] = String(LONGEST_MS);
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

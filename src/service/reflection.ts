@@ -8,15 +8,22 @@ import {
 } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Code, type ServiceImpl } from '@connectrpc/connect';
-import { reflection } from '../gen/index.js';
+import { reflection, reflectionAlpha } from '../gen/index.js';
 
-const { ServerReflectionResponseSchema } = reflection;
 type Request = reflection.ServerReflectionRequest;
-type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse']>;
+type Answer = NonNullable<
+  MessageInitShape<typeof reflection.ServerReflectionResponseSchema>['messageResponse']
+>;
 
-/** gRPC server reflection, by which grpcurl and its kin learn the contract. @param files with the services, imports come along */
+/**
+ * gRPC server reflection, by which grpcurl and its kin learn the contract.
+ *
+ * @param files with the services, imports come along
+ * @param protocol whose messages are made
+ */
 export function reflectionService(
   files: readonly DescFile[],
+  { ServerReflectionResponseSchema }: Pick<typeof reflection, 'ServerReflectionResponseSchema'> = reflection,
 ): ServiceImpl<typeof reflection.ServerReflection> {
   const all = new Map<string, DescFile>();
   const gather = (file: DescFile): void => {
@@ -37,6 +44,12 @@ export function reflectionService(
     },
   };
 }
+
+/** The same under the protocol's older name, which many a grpcurl asks for: only the package of its messages is another. */
+export const alphaReflectionService = (files: readonly DescFile[]) =>
+  reflectionService(files, reflectionAlpha as unknown as typeof reflection) as unknown as ServiceImpl<
+    typeof reflectionAlpha.ServerReflection
+  >;
 
 interface Known {
   readonly all: ReadonlyMap<string, DescFile>;

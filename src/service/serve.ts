@@ -1,6 +1,5 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { openStore } from '../bank/index.js';
 import type { Config } from '../config.js';
 import {
@@ -9,6 +8,7 @@ import {
   GalleryService,
   health,
   reflection,
+  reflectionAlpha,
   SupportService,
 } from '../gen/index.js';
 import type { RedisSettings } from '../jobs/index.js';
@@ -17,19 +17,21 @@ import { InferencePool } from '../onnx/index.js';
 import { BankHolder } from './bank-holder.js';
 import { bankService } from './bank-service.js';
 import { Door } from './door.js';
+import { Entrance, scopeOf } from './entrance.js';
 import { faceService, PhotoReading } from './face-service.js';
 import { GalleryPictures } from './gallery-pictures.js';
 import { GalleryReader } from './gallery-reader.js';
 import { galleryService } from './gallery-service.js';
 import { healthService } from './health.js';
-import { admitted, observed, scopeOf, validated } from './interceptors.js';
+import { observed, validated } from './interceptors.js';
 import { KeyRing, openDoor } from './key-ring.js';
 import { openListener } from './listener.js';
 import { Lookups } from './lookup.js';
 import { ServiceMetrics } from './metrics.js';
 import { pages, type Readiness } from './pages.js';
 import { QueueDoor } from './queue-door.js';
-import { reflectionService } from './reflection.js';
+import { alphaReflectionService, reflectionService } from './reflection.js';
+import { rpcHandler } from './rpc-handler.js';
 import { Sessions } from './sessions.js';
 import type { ServeSettings } from './settings.js';
 import { studio } from './studio.js';
@@ -93,7 +95,8 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
     return { ready: reasons.length === 0, reasons, notes };
   };
   const own = [SupportService, BankService, FaceService, GalleryService];
-  const services = [...own, health.Health, reflection.ServerReflection];
+  const reflections = [reflection.ServerReflection, reflectionAlpha.ServerReflection];
+  const services = [...own, health.Health, ...reflections];
   // A method whose contract names no scope is noticed here, not by who calls it.
   for (const service of services) service.methods.forEach(scopeOf);
   const routes = (router: ConnectRouter) => {
@@ -107,26 +110,33 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
     router.service(
       health.Health,
       healthService(new Set(services.map((s) => s.typeName)), () => readiness().ready, stopping.signal),
+      // Who has no key may ask, but not at length.
+      { readMaxBytes: 1024 },
     );
-    router.service(reflection.ServerReflection, reflectionService(services.map((s) => s.file)));
+    const files = services.map((s) => s.file);
+    router.service(reflection.ServerReflection, reflectionService(files));
+    router.service(reflectionAlpha.ServerReflection, alphaReflectionService(files));
   };
   const plain = pages(readiness, metrics.registry, gatekeeper);
   const inStudio = settings.studio ? studio({ folder: settings.studio, door, queues, log }) : undefined;
-  const handler = connectNodeAdapter({
+  const entrance = new Entrance({
+    admit: ({ method, url, header }, scope) =>
+      door.admit({ method, url, header: (name) => header.get(name) }, scope),
+    ...{ concurrency: limits.concurrency, draining: () => draining, log, metrics },
+  });
+  const handler = rpcHandler({
     routes,
-    interceptors: [
-      observed(log, metrics),
-      admitted({ door, concurrency: limits.concurrency, draining: () => draining }),
-      validated(),
-    ],
+    entrance: (method, request) => entrance.refusal(method, request),
+    interceptors: [observed(log, metrics), entrance.counting(), validated()],
     // A field that is mistyped is said, not left out: it might be the threshold.
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: limits.messageBytes,
     maxTimeoutMs: limits.deadlineMs,
-    fallback: ((request: IncomingMessage, response: ServerResponse) => {
+    fallback: (request: IncomingMessage, response: ServerResponse) => {
       if (!inStudio?.(request, response)) plain(request, response);
-    }) as Parameters<typeof connectNodeAdapter>[0]['fallback'] & {},
-  }) as RequestListener;
+    },
+    onDefect: (error) => log.error({ err: error }, 'defect'),
+  });
   const { host, port, tls, patienceMs: patience } = settings;
   const listener = await openListener({ host, port, tls, handler, patience });
   const loaded = Promise.all([...holders.values()].map((holder) => holder.start())).then(() => {});

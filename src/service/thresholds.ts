@@ -22,14 +22,10 @@ export function thresholdOf(
   settings: OperatorSettings,
   k: number,
 ): { readonly value: number; readonly origin: string } | undefined {
-  const { bank, version, parameters } = manifest;
+  const { bank, version } = manifest;
   if (choice.case === undefined) return undefined;
   if (choice.case === 'threshold') return { value: choice.value as number, origin: 'request' };
-  const recommended =
-    operatorId(settings.operator) === parameters.operator &&
-    settings.lambda === parameters.lambda &&
-    k === parameters.neighbours;
-  const known = recommended ? presetsOf(manifest) : [];
+  const known = presetsFor(manifest, settings, k);
   const found = known.find(({ name }) => name === choice.value);
   if (found) return { value: found.threshold, origin: found.name };
   throw new FoilbankError('FB_THRESHOLD_UNKNOWN', {
@@ -46,6 +42,14 @@ export function presetsOf({ parameters: { calibration } }: Manifest) {
     .map(({ falseMatchRate, threshold }) => ({
       ...{ name: `fmr-${falseMatchRate.toExponential()}`, falseMatchRate, threshold },
     }));
+}
+
+/** As `presetsOf`, but nothing for another operator or K than the recommended ones. */
+export function presetsFor(manifest: Manifest, settings: OperatorSettings, k: number) {
+  const { operator, lambda, neighbours } = manifest.parameters;
+  const recommended =
+    operatorId(settings.operator) === operator && settings.lambda === lambda && k === neighbours;
+  return recommended ? presetsOf(manifest) : [];
 }
 
 /** What was asked for, and what the bank recommends for the rest. @throws FoilbankError FB_OPTION_INVALID */

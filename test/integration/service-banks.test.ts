@@ -1,8 +1,8 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FileStore, publishBank } from '../../src/bank/index.js';
+import { FileStore, publishBank, showBank } from '../../src/bank/index.js';
 import { errorDetailOf, JobStatus, unpackEmbedding } from '../../src/client.js';
 import { fingerprint } from '../../src/onnx/index.js';
 import { shippedNetworks } from '../support/networks.js';
@@ -54,6 +54,28 @@ function load(clients: number) {
   };
 }
 
+/** A second version of the bank, published whole in a store of its own and then damaged: one byte of its candidates. @returns the bank's folder */
+async function damagedVersion(): Promise<string> {
+  const spare = new FileStore(join(bench.folder, 'spare'));
+  await publishCrowd(spare, 'default', 1);
+  await publishCrowd(spare, 'default', 2);
+  const bank = join(bench.folder, 'spare/default');
+  const candidates = join(bank, 'versions/000002/candidates');
+  const [part] = await readdir(candidates);
+  const bytes = await readFile(join(candidates, part!));
+  bytes[bytes.length >> 1]! ^= 0xff;
+  await writeFile(join(candidates, part!), bytes);
+  // The first version is the served one's namesake and stays where it is.
+  await rm(join(bank, 'versions/000001'), { recursive: true });
+  await rm(join(bank, 'published/00000001'));
+  return bank;
+}
+
+const metric = async (name: string) =>
+  (await (await fetch(`${bench.service.url}/metrics`)).text())
+    .split('\n')
+    .find((line) => line.startsWith(name)) ?? '';
+
 describe('versions', () => {
   it('are swapped and rolled back under load without a failed request', async () => {
     bench = await startService((store) => publishCrowd(store, 'default', 1));
@@ -70,38 +92,47 @@ describe('versions', () => {
     expect(traffic.replies()).toBeGreaterThan(50);
   });
 
-  it('that are damaged, or failed a gate, are refused with a note and a metric while the old one serves', async () => {
+  it('that are damaged are refused with a note and a metric, and the old one serves on', async () => {
     bench = await startService((store) => publishCrowd(store, 'default', 1));
-    const spare = new FileStore(join(bench.folder, 'spare'));
-    await publishCrowd(spare, 'default', 1);
-    await publishCrowd(spare, 'default', 2);
-    const candidates = join(bench.folder, 'spare/default/versions/000002/candidates');
-    const [part] = await readdir(candidates);
-    const bytes = await readFile(join(candidates, part!));
-    bytes[bytes.length >> 1]! ^= 0xff;
-    await publishCrowd(bench.store, 'default', 2);
-    // Damaged before a poll could see it whole, or after: either way the version that serves is whole.
-    await until(async () => (await serves()).version === '000002');
-    await publishCrowd(bench.store, 'default', 3, {
-      gateResults: [{ gate: 'drift', passed: false, value: 2, limit: 1 }],
-    });
+    const traffic = load(4);
+    const damaged = await damagedVersion();
+    // As a publisher writes them: what puts it into service comes last.
+    for (const part of ['claims', 'versions', 'published', 'CURRENT'])
+      await cp(join(damaged, part), join(bench.folder, 'banks/default', part), { recursive: true });
+    // The store says that it is in service; the server found that it cannot be.
+    expect((await showBank(bench.store, 'default')).version).toBe('000002');
     await until(() => bench.service.readiness().notes.length > 0);
     const readiness = bench.service.readiness();
     expect(readiness.ready).toBe(true);
-    expect(readiness.notes[0]).toContain('version 000003 was refused');
-    expect((await serves()).version).toBe('000002');
-    expect((await serves()).notes[0]).toContain('drift');
-    const metrics = await (await fetch(`${bench.service.url}/metrics`)).text();
-    expect(metrics).toContain('foilbank_versions_refused_total{bank="default",code="FB_GATE_FAILED"} 1');
-    const own = join(bench.folder, 'banks/default/versions/000001/candidates');
-    const [first] = await readdir(own);
-    await writeFile(join(own, first!), bytes);
-    expect(await codeOf(bench.client.bank.rollback({ bank: 'default', version: '000001' }))).toBe(
+    expect(readiness.notes[0]).toMatch(/version 000002 was refused: .*candidates.* hashes to/);
+    expect((await serves()).notes[0]).toContain('version 000002 was refused');
+    expect(await metric('foilbank_versions_refused_total')).toContain(
+      '{bank="default",code="FB_BANK_CORRUPT"} 1',
+    );
+    await traffic.stop();
+    expect(traffic.failures).toEqual([]);
+    expect([...traffic.versions]).toEqual(['000001']);
+    // A whole one after it is taken at once.
+    await publishCrowd(bench.store, 'default', 3);
+    await until(async () => (await serves()).version === '000003');
+    expect(bench.service.readiness().notes).toEqual([]);
+    expect(await codeOf(bench.client.bank.rollback({ bank: 'default', version: '000002' }))).toBe(
       'FB_BANK_CORRUPT',
     );
-    expect(
-      (await bench.client.support.estimateDiscrepancy({ embeddings: [embedding!] })).source?.version,
-    ).toBe('000002');
+    expect((await serves()).version).toBe('000003');
+  });
+
+  it('that failed a gate are refused likewise', async () => {
+    bench = await startService((store) => publishCrowd(store, 'default', 1));
+    await publishCrowd(bench.store, 'default', 2, {
+      gateResults: [{ gate: 'drift', passed: false, value: 2, limit: 1 }],
+    });
+    await until(() => bench.service.readiness().notes.length > 0);
+    expect(bench.service.readiness().notes[0]).toMatch(/version 000002 was refused: .*drift/);
+    expect(await serves()).toMatchObject({ version: '000001', notes: [expect.stringContaining('drift')] });
+    expect(await metric('foilbank_versions_refused_total')).toContain(
+      '{bank="default",code="FB_GATE_FAILED"} 1',
+    );
   });
 
   it('may come later than the server: until then it says what it waits for', async () => {

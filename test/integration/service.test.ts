@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Coverage, createFoilbankClient, Decision, errorDetailOf, packEmbedding } from '../../src/client.js';
 import { InferencePool } from '../../src/onnx/index.js';
 import { comparePairs, openSupport } from '../../src/pipeline/index.js';
-import { resolveOperatorSettings } from '../../src/scoring/index.js';
+import { falseMatchRateOf, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { type Bench, packedRows, publishCrowd, queries, startService } from '../support/service.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -186,6 +186,48 @@ describe('aligned scores', () => {
     expect(reply.scores[0]!.reason).toContain('no threshold');
   });
 
+  it('of a calibrated bank tell how often different people score higher, where that was measured', async () => {
+    const thresholds = [
+      { falseMatchRate: 1e-2, threshold: 1 },
+      { falseMatchRate: 1e-3, threshold: 2 },
+    ];
+    const calibrated = await startService((store) =>
+      publishCrowd(store, 'default', 1, {
+        parameters: {
+          ...{ operator: 'standardise/1', neighbours: 16, lambda: 1, engine: 'exact', index: {} },
+          calibration: {
+            ...{ kind: 'moments', samples: 500, components: 0, shrinkage: 0, neighboursShare: 0.05 },
+            ...{ thresholds, reason: 'for the test' },
+          },
+        },
+      }),
+    );
+    const [a, b] = packedRows(faces);
+    const away = packEmbedding(faces.row(1).map((x) => -x));
+    const rates = async (pairs: { a: typeof a; b: typeof b; raw?: number }[], more: object = {}) => {
+      const comparisons = { case: 'pairs' as const, value: { pairs } };
+      const { scores } = await calibrated.client.support.alignScores({ comparisons, ...more });
+      return scores.map((score) => ({ aligned: score.aligned, rate: score.falseMatchRate }));
+    };
+    const [score] = await rates([{ a, b }]);
+    expect(score!.rate).toBeCloseTo(falseMatchRateOf(thresholds, score!.aligned)!, 12);
+    expect((await rates([{ a, b: a }]))[0]!.rate).toBe(1e-3);
+    const nowhere = [
+      ...(await rates([
+        { a, b, raw: 0.5 },
+        { a, b: away },
+      ])),
+      ...(await rates([{ a, b }], { operator: 'shift' })),
+      ...(await rates([{ a, b }], { lookup: { k: 17 } })),
+    ];
+    expect(nowhere.map(({ rate }) => rate)).toEqual([undefined, undefined, undefined, undefined]);
+    await calibrated.close();
+    const { scores } = await bench.client.support.alignScores({
+      comparisons: { case: 'pairs', value: { pairs: [{ a: a!, b: b! }] } },
+    });
+    expect(scores[0]!.falseMatchRate).toBeUndefined();
+  });
+
   it('decide nothing about an embedding outside of the bank', async () => {
     const [a] = packedRows(faces);
     const b = packEmbedding(faces.row(1).map((x) => -x));
@@ -271,46 +313,59 @@ describe('what gRPC tools expect', () => {
     client.close();
   });
 
-  it('reflection that leads from the list of services to whole descriptors', async () => {
-    const client = foreign(
-      `${root}proto/grpc/reflection/v1/reflection.proto`,
-      'grpc.reflection.v1.ServerReflection',
-    );
-    const stream = (
-      client as unknown as { ServerReflectionInfo(): grpc.ClientDuplexStream<object, Record<string, never>> }
-    ).ServerReflectionInfo();
-    const answers: Record<string, { [name: string]: unknown }>[] = [];
-    const ended = new Promise((resolve, reject) => {
-      stream.on('data', (answer) => answers.push(answer));
-      stream.on('end', resolve);
-      stream.on('error', reject);
+  it('health, by those who have no key, in few bytes only', async () => {
+    const client = foreign(`${root}proto/grpc/health/v1/health.proto`, 'grpc.health.v1.Health');
+    await expect(call(client, 'Check', { service: 'x'.repeat(10_000) })).rejects.toMatchObject({
+      code: grpc.status.RESOURCE_EXHAUSTED,
     });
-    stream.write({ listServices: '' });
-    stream.write({ fileContainingSymbol: 'foilbank.v1.SupportService.FindNeighbors' });
-    stream.write({ fileByFilename: 'buf/validate/validate.proto' });
-    stream.write({
-      fileContainingExtension: {
-        containingType: 'google.protobuf.MethodOptions',
-        extensionNumber: 50159,
-      },
-    });
-    stream.write({ fileContainingSymbol: 'no.such.Thing' });
-    stream.end();
-    await ended;
-    const found = JSON.stringify(answers[0]);
-    for (const name of ['foilbank.v1.SupportService', 'foilbank.v1.FaceService', 'grpc.health.v1.Health'])
-      expect(found).toContain(name);
-    const file = (i: number) =>
-      Buffer.from(
-        (answers[i] as { fileDescriptorResponse?: { fileDescriptorProto: Uint8Array[] } })
-          .fileDescriptorResponse!.fileDescriptorProto[0]!,
-      ).toString('latin1');
-    expect(file(1)).toContain('foilbank/v1/support.proto');
-    expect(file(2)).toContain('buf.validate');
-    expect(file(3)).toContain('foilbank/v1/options.proto');
-    expect(answers[4]).toMatchObject({ errorResponse: { errorCode: 5 } });
     client.close();
   });
+
+  it.each(['v1', 'v1alpha'])(
+    'reflection %s that leads from the list of services to whole descriptors',
+    async (version) => {
+      const client = foreign(
+        `${root}proto/grpc/reflection/${version}/reflection.proto`,
+        `grpc.reflection.${version}.ServerReflection`,
+      );
+      const stream = (
+        client as unknown as {
+          ServerReflectionInfo(): grpc.ClientDuplexStream<object, Record<string, never>>;
+        }
+      ).ServerReflectionInfo();
+      const answers: Record<string, { [name: string]: unknown }>[] = [];
+      const ended = new Promise((resolve, reject) => {
+        stream.on('data', (answer) => answers.push(answer));
+        stream.on('end', resolve);
+        stream.on('error', reject);
+      });
+      stream.write({ listServices: '' });
+      stream.write({ fileContainingSymbol: 'foilbank.v1.SupportService.FindNeighbors' });
+      stream.write({ fileByFilename: 'buf/validate/validate.proto' });
+      stream.write({
+        fileContainingExtension: {
+          containingType: 'google.protobuf.MethodOptions',
+          extensionNumber: 50159,
+        },
+      });
+      stream.write({ fileContainingSymbol: 'no.such.Thing' });
+      stream.end();
+      await ended;
+      const found = JSON.stringify(answers[0]);
+      for (const name of ['foilbank.v1.SupportService', 'foilbank.v1.FaceService', 'grpc.health.v1.Health'])
+        expect(found).toContain(name);
+      const file = (i: number) =>
+        Buffer.from(
+          (answers[i] as { fileDescriptorResponse?: { fileDescriptorProto: Uint8Array[] } })
+            .fileDescriptorResponse!.fileDescriptorProto[0]!,
+        ).toString('latin1');
+      expect(file(1)).toContain('foilbank/v1/support.proto');
+      expect(file(2)).toContain('buf.validate');
+      expect(file(3)).toContain('foilbank/v1/options.proto');
+      expect(answers[4]).toMatchObject({ errorResponse: { errorCode: 5 } });
+      client.close();
+    },
+  );
 
   it('pages for probes and Prometheus', async () => {
     const page = async (path: string) => (await fetch(`${bench.service.url}${path}`)).text();

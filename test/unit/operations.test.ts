@@ -13,7 +13,10 @@ const known = new Set(
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
       .flatMap((file) =>
-        matches(text(join(folder, file)), /(?:\benv\.|'|[{,] (?=\w+: ))((?:FOILBANK_|REDIS_)[A-Z_0-9]+)\b/g),
+        matches(
+          text(join(folder, file)),
+          /(?:\benv\.|'|[{,] (?=\w+: ))((?:FOILBANK_|REDIS_|OTEL_)[A-Z_0-9]+)\b/g,
+        ),
       ),
   ),
 );
@@ -21,7 +24,7 @@ const known = new Set(
 describe('docs/operations.md', () => {
   it('lists, with docs/service.md, the environment variables that the code reads, neither more nor less', () => {
     const cells = ['docs/operations.md', 'docs/service.md'].flatMap((page) =>
-      matches(text(page), /^\| (`(?:FOILBANK|REDIS)_[^|]+)\|/gm),
+      matches(text(page), /^\| (`(?:FOILBANK|REDIS|OTEL)_[^|]+)\|/gm),
     );
     const listed = new Set(cells.flatMap((cell) => matches(cell, /`([A-Z_0-9]+)`/g)));
     expect(known.size).toBeGreaterThan(20);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { thresholdsOf } from '../../../src/scoring/index.js';
+import { falseMatchRateOf, thresholdsOf } from '../../../src/scoring/index.js';
+import { normal } from '../../support/random-vectors.js';
 import { noise } from '../../support/tiny-models.js';
 
 describe('thresholdsOf', () => {
@@ -20,5 +21,36 @@ describe('thresholdsOf', () => {
     [0, []],
   ])('of %i pairs says only what ten pairs stand behind', (count, rates) => {
     expect(thresholdsOf(scores.slice(0, count)).map((t) => t.falseMatchRate)).toEqual(rates);
+  });
+});
+
+describe('falseMatchRateOf', () => {
+  const measured = [
+    { falseMatchRate: 1e-2, threshold: 1 },
+    { falseMatchRate: 1e-3, threshold: 2 },
+    { falseMatchRate: 1e-4, threshold: 4 },
+  ];
+
+  it('is the measured rate at a threshold, and falls by the same factor over the same step between two', () => {
+    expect(falseMatchRateOf(measured, 2)).toBeCloseTo(1e-3, 12);
+    expect(falseMatchRateOf(measured, 1.5)).toBeCloseTo(10 ** -2.5, 12);
+    expect(falseMatchRateOf(measured, 3)).toBeCloseTo(10 ** -3.5, 12);
+  });
+
+  it('claims nothing beyond what was measured', () => {
+    expect(falseMatchRateOf(measured, 99)).toBe(1e-4);
+    expect(falseMatchRateOf(measured, -99)).toBe(1e-2);
+    expect(falseMatchRateOf([], 1)).toBeUndefined();
+  });
+
+  it.each([
+    [2.576, 0.005],
+    [2.878, 0.002],
+    [3.29, 5e-4],
+  ])('is near the truth where it is known: of normal scores above %f', (z, rate) => {
+    const draw = normal(7);
+    const told = falseMatchRateOf(thresholdsOf(Float64Array.from({ length: 400_000 }, draw)), z)!;
+    expect(told / rate).toBeGreaterThan(0.8);
+    expect(told / rate).toBeLessThan(1.25);
   });
 });

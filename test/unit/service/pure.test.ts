@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
@@ -94,6 +94,21 @@ describe('key files', () => {
       code: 'FB_KEY_INVALID',
     });
     await expect(revokeKey(file, b.key.id)).rejects.toMatchObject({ code: 'FB_KEY_NOT_FOUND' });
+  });
+
+  it('lose no key when several are made at once, though a killed process left its lock', async () => {
+    const file = join(folder, 'busy', 'keys.json');
+    const left = `${file}.lock`;
+    await mkdir(left, { recursive: true });
+    const longAgo = new Date(Date.now() - 60_000);
+    await utimes(left, longAgo, longAgo);
+    const made = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => createKey(file, { name: `k${i}`, scopes: ['read'] })),
+    );
+    const ids = (keys: readonly { id: string }[]) => keys.map(({ id }) => id).sort();
+    expect(ids(await readKeys(file))).toEqual(ids(made.map(({ key }) => key)));
+    await Promise.all(made.slice(1).map(({ key }) => revokeKey(file, key.id)));
+    expect(ids(await readKeys(file))).toEqual([made[0]!.key.id]);
   });
 
   it('that are damaged are refused, never overwritten', async () => {

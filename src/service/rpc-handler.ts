@@ -1,0 +1,105 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { DescMethod } from '@bufbuild/protobuf';
+import {
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type ContextKey,
+  createConnectRouter,
+  createContextKey,
+  createContextValues,
+} from '@connectrpc/connect';
+import type { UniversalServerRequest } from '@connectrpc/connect/protocol';
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node';
+import type { Headed } from './entrance.js';
+
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
+export interface RpcHandlerOptions extends ConnectRouterOptions {
+  routes(router: ConnectRouter): void;
+  /**
+   * Asked when a request's headers are there, and nothing else of it.
+   *
+   * @returns the answer to one who may not come in; undefined for all others
+   */
+  entrance(method: DescMethod, request: Headed): ConnectError | undefined;
+  /** What is no RPC. */
+  fallback(request: IncomingMessage, response: ServerResponse): void;
+  onDefect(error: unknown): void;
+}
+
+/** Milliseconds that the rest of a refused request may still come, and is thrown away, while its sender reads the answer. */
+const LINGER_MS = 1000;
+
+/** Of a request that was refused at the entrance: interceptors let it through to its end. */
+export const REFUSAL: ContextKey<ConnectError | undefined> = createContextKey<ConnectError | undefined>(
+  undefined,
+);
+
+/**
+ * RPCs on Node's servers. Connect's own adapter reads and decodes a request before anybody is asked whether it may come in;
+ * here that is decided by its headers, and the body of one that may not is never read.
+ */
+export function rpcHandler(options: RpcHandlerOptions): RequestListener {
+  const { routes, entrance, fallback, onDefect, ...router } = options;
+  const connect = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...router });
+  routes(connect);
+  const handlers = new Map(connect.handlers.map((handler) => [handler.requestPath, handler]));
+  return (request, response) => {
+    const handler = handlers.get((request.url ?? '').split('?', 1)[0] ?? '');
+    if (!handler) return fallback(request, response);
+    let asked: UniversalServerRequest;
+    try {
+      asked = universalRequestFromNodeRequest(request, response, undefined, createContextValues());
+    } catch {
+      // No host, or one that makes no address.
+      return misaddressed(response);
+    }
+    const refusal = entrance(handler.method, asked);
+    if (refusal) {
+      asked = refused(asked, refusal);
+      dismiss(request);
+    } else if (request.headers.expect !== undefined) response.writeContinue();
+    handler(asked)
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      // The client went away.
+      .catch((error: unknown) => {
+        if (!(error instanceof ConnectError)) onDefect(error);
+      });
+  };
+}
+
+/** The same request, so that it is answered in its own protocol, with a body that breaks off with the answer. */
+function refused(request: UniversalServerRequest, refusal: ConnectError): UniversalServerRequest {
+  const type = request.method === 'GET' ? 'application/json' : request.header.get('content-type');
+  return {
+    ...request,
+    method: 'POST',
+    header: new Headers(type === null ? {} : { 'content-type': type }),
+    body: { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(refusal) }) },
+    contextValues: createContextValues().set(REFUSAL, refusal),
+  };
+}
+
+/** Cuts off what has not come in whole soon after it was refused. */
+function dismiss(request: Request): void {
+  const cut = setTimeout(() => {
+    if ('stream' in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
+    else if (!request.complete) request.socket.destroy();
+  }, LINGER_MS);
+  request.once('end', () => clearTimeout(cut));
+  request.once('close', () => clearTimeout(cut));
+}
+
+function misaddressed(response: Response): void {
+  const body = 'the request names no host, or none that there can be\n';
+  const head = { 'content-type': 'text/plain', 'content-length': Buffer.byteLength(body) };
+  (response as ServerResponse).writeHead(400, head).end(body);
+}
