@@ -9,10 +9,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 /** Where the board lies. */
 const BASE = '/studio/queues';
 
-/**
- * As the studio's own, but for styles that its page has inline and its base address. What it asks another host for, its font, stays
- * away.
- */
+/** As the studio's own, but for styles that its page has inline and its base address. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -71,6 +68,14 @@ async function openBoard(queues: QueueDoor): Promise<Handler> {
   });
   // With and without a slash at its end.
   const app = new Hono({ strict: false }).route(BASE, adapter.registerPlugin());
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const own = async (request: Request) => withoutForeignStyles(await app.fetch(request));
+  const listener = getRequestListener(own, { overrideGlobalObjects: false });
   return (request, response) => void listener(request, response);
+}
+
+/** The page asks another host for its font, which the policy would refuse with an error in the console: it is not asked. */
+async function withoutForeignStyles(response: Response): Promise<Response> {
+  if (!response.headers.get('content-type')?.startsWith('text/html')) return response;
+  const page = await response.text();
+  return new Response(page.replace(/<link href="https:[^>]*>/g, ''), response);
 }

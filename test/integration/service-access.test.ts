@@ -66,7 +66,7 @@ describe('API keys', () => {
 
   it('open what their scope says and nothing else', async () => {
     const rpcs = (apiKey: string) => {
-      const { support, bank, face } = clientOf(apiKey);
+      const { support, bank, face, gallery } = clientOf(apiKey);
       const pairs = { case: 'pairs' as const, value: { pairs: [{ a: embedding!, b: other! }] } };
       return {
         read: [
@@ -74,15 +74,24 @@ describe('API keys', () => {
           support.findNeighbors({ embeddings: [embedding!] }),
           support.listBanks({}),
           support.getBank({}),
+          gallery.listVersions({}),
+          gallery.getVersion({}),
+          gallery.listCandidates({}),
+          gallery.getPictures({ seeds: [1n] }),
         ],
         score: [
           support.alignScores({ comparisons: pairs }),
           face.embed({ photos: [{ image: new Uint8Array([1]) }] }),
+          face.detect({ image: new Uint8Array([1]) }),
           face.compare({ a: { image: new Uint8Array([1]) }, b: { image: new Uint8Array([1]) } }),
         ],
         admin: [
           bank.refresh({ bank: 'default' }),
           bank.getJob({ jobId: 'x' }),
+          bank.listJobs({}),
+          bank.retryJob({ jobId: 'x' }),
+          bank.cancelJob({ jobId: 'x' }),
+          bank.listSchedules({}),
           bank.rollback({ bank: 'default', version: '000001' }),
           bank.pin({ bank: 'default', version: '000001' }),
           (async () => {

@@ -86,6 +86,7 @@ describe.skipIf(!hasRedis)(needsRedis('the board of the raw queues'), () => {
     expect(page.status).toBe(200);
     const text = await page.text();
     expect(text).toContain('<base href="/studio/queues/"');
+    expect(text).not.toContain('https://');
     const policy = page.headers.get('content-security-policy')!;
     expect(policy).toContain("script-src 'self';");
     expect(policy).toContain("default-src 'none'");

@@ -1,7 +1,9 @@
+import { execFile, execFileSync } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeWhole } from '../../src/files.js';
@@ -205,7 +207,42 @@ describe('a session', () => {
     );
   });
 
-  it('that came through TLS goes back through TLS only, to this host only', async () => {
+  it('over TLS, by either protocol, is for TLS and this host only', async () => {
+    const folder = await temporaryFolder();
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    const names = ['-keyout', key, '-out', cert, '-subj', '/CN=x', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    execFileSync('openssl', [...made, ...names], { stdio: 'ignore' });
+    let token = '';
+    const secure = await startService((store) => publishCrowd(store, 'default', 1), {
+      env: { FOILBANK_TLS_CERT: cert, FOILBANK_TLS_KEY: key },
+      keys: async (at) => {
+        const path = join(at, 'keys.json');
+        ({ token } = await createKey(path, { name: 'x', scopes: ['read'] }));
+        return path;
+      },
+    });
+    for (const protocol of ['--http1.1', '--http2']) {
+      const { stdout } = await promisify(execFile)('curl', [
+        ...['-s', '-i', protocol, '--cacert', cert, '-X', 'POST', '-H', `authorization: Bearer ${token}`],
+        `${secure.service.url}/studio/session`,
+      ]);
+      expect(stdout.toLowerCase()).toMatch(/^set-cookie: __host-foilbank-session=.*; secure/m);
+      const [, cookie] = /^set-cookie: ([^;]+)/im.exec(stdout)!;
+      const asks = ['-H', `cookie: ${cookie}`, '-H', 'content-type: application/json', '-d', '{}'];
+      const from = async (origin: string) => {
+        const rpc = `${secure.service.url}/foilbank.v1.SupportService/ListBanks`;
+        const common = ['-s', protocol, '--cacert', cert, '-H', `origin: ${origin}`];
+        return (await promisify(execFile)('curl', [...common, ...asks, rpc])).stdout;
+      };
+      expect(await from(secure.service.url)).toContain('"banks"');
+      expect(await from(secure.service.url.replace('https:', 'http:'))).toContain('FB_ORIGIN_REFUSED');
+    }
+    await secure.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it('that came through a proxy’s TLS goes back through TLS only, to this host only', async () => {
     const origin = bench.service.url.replace('http:', 'https:');
     const [cookie] = (await signIn(keys.read.token, { origin })).headers.getSetCookie();
     expect(cookie).toMatch(/^__Host-foilbank-session=[\w-]{43}; /);
