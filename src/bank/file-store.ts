@@ -17,10 +17,14 @@ const isHidden = (name: string): boolean => name.startsWith('.');
 /**
  * A store in a directory. Every write goes to a temporary file beside its target, is flushed, then renamed (or, for
  * `writeNew`, linked) onto the name, and the directory is flushed: whoever reads sees the old object or the new one.
+ *
+ * A drive that is not mounted looks like a directory that is missing or empty. Where this store has seen anything in its
+ * directory before, it says so (FB_STORE_UNREACHABLE) and neither reports that nothing is there nor writes beside it.
  */
 export class FileStore implements BankStore {
   readonly location: string;
   readonly #fs: FileSystem;
+  #everHeld = false;
 
   constructor(directory: string, fs: FileSystem = nodeFs) {
     this.location = resolve(directory);
@@ -77,8 +81,7 @@ export class FileStore implements BankStore {
     const folder = dirname(target);
     const temporary = join(folder, `${TEMPORARY}${randomUUID()}`);
     try {
-      await this.#makeFolder(folder);
-      const file = await this.#fs.open(temporary, 'wx');
+      const file = await this.#create(temporary, key);
       try {
         for await (const chunk of chunksOf(body)) await file.writeFile(chunk);
         await file.sync();
@@ -87,11 +90,23 @@ export class FileStore implements BankStore {
       }
       const committed = await commit(temporary, target);
       await this.#flushFolder(folder);
+      this.#everHeld = true;
       return committed;
     } catch (error) {
       await this.#fs.unlink(temporary).catch(() => {});
       if (error instanceof FoilbankError) throw error;
       throw this.#unwritable(target, error);
+    }
+  }
+
+  async #create(file: string, key: string): Promise<nodeFs.FileHandle> {
+    try {
+      return await this.#fs.open(file, 'wx');
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+      await this.#checkMounted(key);
+      await this.#makeFolder(dirname(file));
+      return await this.#fs.open(file, 'wx');
     }
   }
 
@@ -129,6 +144,7 @@ export class FileStore implements BankStore {
       await this.#flushFolder(dirname(path));
     } catch (error) {
       if (!isAbsence(error)) throw this.#unwritable(path, error);
+      await this.#checkMounted(key);
     }
   }
 
@@ -148,7 +164,23 @@ export class FileStore implements BankStore {
   }
 
   async #names(folder: string): Promise<string[]> {
+    if (folder === '') await this.#checkMounted(folder);
     return (await this.#unlessAbsent(folder, () => this.#fs.readdir(this.#path(folder)))) ?? [];
+  }
+
+  /** Nothing to be checked before anything was seen: a directory that is missing is a store to be. @throws FoilbankError FB_STORE_UNREACHABLE */
+  async #checkMounted(key: string): Promise<void> {
+    const names = await this.#fs.readdir(this.location).catch((error: unknown) => {
+      if (isAbsence(error)) return [];
+      throw unreadable(this.location, error);
+    });
+    const holds = names.some((name) => !isHidden(name));
+    if (this.#everHeld && !holds)
+      throw new FoilbankError('FB_STORE_UNREACHABLE', {
+        ...{ store: this.location, file: key || 'its banks' },
+        reason: 'the directory is missing or empty, and was not before',
+      });
+    this.#everHeld ||= holds;
   }
 
   async #makeFolder(folder: string): Promise<void> {
@@ -179,8 +211,9 @@ export class FileStore implements BankStore {
     try {
       return await call();
     } catch (error) {
-      if (isAbsence(error)) return undefined;
-      throw unreadable(this.#path(key), error);
+      if (!isAbsence(error)) throw unreadable(this.#path(key), error);
+      await this.#checkMounted(key);
+      return undefined;
     }
   }
 

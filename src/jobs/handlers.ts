@@ -4,6 +4,7 @@ import { runFlow } from './flow.js';
 import { handOutChunks } from './hand-out.js';
 import type { JobMetrics } from './metrics.js';
 import { type ChunkPayload, checkPayload, type FlowPayload } from './payloads.js';
+import { PublishedBanks } from './published-banks.js';
 import { type FlowOutcome, GENERATE, PUBLISH, type Queues } from './queues.js';
 import { enqueueDue } from './schedules.js';
 import type { JobServices } from './services.js';
@@ -42,6 +43,7 @@ export function handlersOf(queue: string, all: readonly NamedHandler[]): Readonl
 }
 
 export function allHandlers({ services, queues, metrics }: HandlerContext): readonly NamedHandler[] {
+  const published = new PublishedBanks(queues);
   const chunk: Handler = async (job: Job<ChunkPayload>, _token, signal) => {
     const payload = checkPayload('chunk', job.data);
     const report = paced((done: number) => job.updateProgress({ done, total: payload.options.chunkSize }));
@@ -52,6 +54,8 @@ export function allHandlers({ services, queues, metrics }: HandlerContext): read
   };
   const flow: Handler = async (job: Job<FlowPayload>, token, signal): Promise<FlowOutcome> => {
     const payload = checkPayload('flow', job.data);
+    const { bank } = payload;
+    if (!payload.state.plan) await published.check(services.store, bank);
     const { outcome, manifest } = await runFlow(services, payload, {
       id: job.id as string,
       signal,
@@ -60,14 +64,18 @@ export function allHandlers({ services, queues, metrics }: HandlerContext): read
       onStep: (step) => void job.updateProgress({ step }).catch(() => {}),
       onGates: (results) => {
         for (const { gate, passed, value, limit } of results) {
-          if (!passed) metrics.gateFailures.inc({ bank: payload.bank, gate });
+          if (!passed) metrics.gateFailures.inc({ bank, gate });
           const text = `gate ${gate}: ${value.toPrecision(4)}, limit ${limit}: ${passed ? 'passed' : 'failed'}`;
           job.log(text).catch(() => {});
         }
       },
       onWarning: (sentence) => void job.log(`warning: ${sentence}`).catch(() => {}),
     });
-    return { outcome, ...(manifest ? { version: manifest.version } : {}) };
+    if (!manifest) return { outcome };
+    const { version } = manifest;
+    // What is not noted now is noted by the next refresh.
+    await published.add(bank, version).catch(() => {});
+    return { outcome, version };
   };
   const due: Handler = (job) => enqueueDue(queues, job.data);
   return [

@@ -45,6 +45,8 @@ export async function runWorkerProcess(process: WorkerProcess): Promise<void> {
   try {
     const services = { pool, store, folders, pairs, makers: new Makers(pool, folders) };
     const context = { services, queues, metrics, log, serve, concurrency, lockDuration: lockSeconds * 1000 };
+    // A folder that was seen to hold banks is not taken for an empty store once its drive is gone.
+    await store.folders('').catch(() => {});
     workers = new JobWorkers(context);
     log.info({ queues: serve, concurrency, threads: config.threads, store: store.location }, 'taking jobs');
     log.info({ url: monitor.url }, 'ready');

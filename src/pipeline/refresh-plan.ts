@@ -92,11 +92,13 @@ export async function planRefresh(
   };
 }
 
-/** A seed is drawn once: an epoch is above all those that were ever in service, rolled back or not. */
+/** A seed is drawn once: an epoch is above all those that were ever in service, rolled back, damaged or not. */
 async function nextEpoch(store: BankStore, bank: string, before: Manifest | undefined): Promise<number> {
   if (!before) return 0;
   const versions = await listVersions(store, bank);
-  const epoch = 1 + Math.max(...versions.map((v) => v.manifest?.inputs.seeds.epoch ?? 0));
+  const known = Math.max(...versions.map((v) => v.manifest?.inputs.seeds.epoch ?? 0));
+  // What a damaged one drew is not known; each can have drawn one epoch more than those before it.
+  const epoch = 1 + known + versions.filter((v) => !v.manifest && !v.removed).length;
   if (epoch <= MAX_EPOCH) return epoch;
   throw new FoilbankError('FB_OPTION_INVALID', {
     ...{ option: 'epoch', value: epoch, expected: `at most ${MAX_EPOCH}` },
