@@ -29,6 +29,8 @@ export async function start(
     );
     process.exitCode = 1;
   }
+  // Threads are stopped by now. What is asked of a Redis that is gone would keep the process for seconds more.
+  process.exit();
 }
 
 /** As the command line opens it: what is read from S3 lies in one place. */

@@ -5,7 +5,7 @@ import { Reported } from './reported.js';
 
 /**
  * Shows how far a flow is until it ends; one that failed or was cancelled ends with exit code 1. Ctrl-C stops showing, not
- * the flow.
+ * the flow. A Redis that goes away is waited for.
  *
  * @throws FoilbankError FB_JOB_NOT_FOUND, and what Redis throws
  */
@@ -17,8 +17,14 @@ export async function followFlow(
 ): Promise<void> {
   const view = progressView('faces', 'seeds', json);
   let last: FlowView | undefined;
+  const onRedis = (state: 'away' | 'back', seconds: number) => {
+    view.stop();
+    if (json) printJson({ event: 'redis', state, ...(state === 'away' ? { waiting: seconds } : {}) });
+    else if (state === 'back') say('Redis answers again');
+    else warn(`Redis does not answer; the refresh is not lost. Waiting for up to ${seconds} s`);
+  };
   try {
-    for await (const now of watchFlow(queues, id, signal)) {
+    for await (const now of watchFlow(queues, id, signal, { onRedis })) {
       if (now.status === 'generating' && now.seeds.total > 0)
         view.update(now.progress, `${now.chunks.done}/${now.chunks.total} chunks${failedNote(now)}`);
       else if (now.status !== last?.status || now.step !== last?.step) {

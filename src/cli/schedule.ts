@@ -48,8 +48,11 @@ export function scheduleCommand(): Command {
         const all = await listSchedules(queues);
         if (json) return all.forEach(printJson);
         if (all.length === 0) return say('nothing is scheduled; `foilbank schedule set` does it');
-        const rows = all.map((s) => [s.bank, s.pattern, s.timeZone, s.next?.toISOString() ?? 'never']);
-        print(table(['bank', 'cron', 'time zone', 'next'], rows));
+        const rows = all.map(({ bank, pattern, timeZone, next, problem }) => [
+          ...[bank, pattern, timeZone, next?.toISOString() ?? 'never'],
+          problem ? `${problem.code}: ${problem.message}` : '',
+        ]);
+        print(table(['bank', 'cron', 'time zone', 'next', 'note'], rows));
       }),
     );
   schedule

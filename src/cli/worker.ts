@@ -50,4 +50,6 @@ async function work(context: CliContext, { queues: names, concurrency, port }: W
   } finally {
     await queues.close();
   }
+  // Threads are stopped by now. What is asked of a Redis that is gone would keep the process for seconds more.
+  process.exit();
 }

@@ -121,26 +121,21 @@ const retryAfter = (tries: number): number => Math.min(200 * tries, 2000);
 
 /** A connection that fails soon when Redis does not answer: for commands, and for new jobs. */
 export const connectForCommands = (settings: RedisSettings): Connection =>
-  open(settings, { maxRetriesPerRequest: 2, connectTimeout: 5000 });
+  open(settings, { maxRetriesPerRequest: 2, connectTimeout: 5000, commandTimeout: 10_000 });
 
-/**
- * A connection that waits for Redis as long as it takes, until `ended` aborts: for workers. BullMQ makes copies of it that
- * nobody else can reach, and they end so too.
- */
-export const connectForWorker = (settings: RedisSettings, ended?: AbortSignal): Connection =>
-  open(settings, { maxRetriesPerRequest: null }, ended);
+/** A connection that waits for Redis as long as it takes: for workers. */
+export const connectForWorker = (settings: RedisSettings): Connection =>
+  open(settings, { maxRetriesPerRequest: null });
 
 function open(
   { nodes, cluster, options }: RedisSettings,
-  more: { maxRetriesPerRequest: number | null; connectTimeout?: number },
-  ended?: AbortSignal,
+  more: { maxRetriesPerRequest: number | null; connectTimeout?: number; commandTimeout?: number },
 ): Connection {
   const [first] = nodes as [{ host: string; port: number }];
-  const retry = (tries: number) => (ended?.aborted ? null : retryAfter(tries));
   const redisOptions = { ...options, ...more };
   const connection = cluster
-    ? new Cluster([...nodes], { redisOptions, lazyConnect: true, clusterRetryStrategy: retry })
-    : new Redis({ ...redisOptions, ...first, retryStrategy: retry, lazyConnect: true });
+    ? new Cluster([...nodes], { redisOptions, lazyConnect: true, clusterRetryStrategy: retryAfter })
+    : new Redis({ ...redisOptions, ...first, retryStrategy: retryAfter, lazyConnect: true });
   // Told by the call that needed it.
   connection.on('error', () => {});
   return connection;

@@ -8,7 +8,6 @@ export {
   listFlows,
   retryFlow,
   showFlow,
-  watchFlow,
 } from './inspect.js';
 export { runLocally } from './local.js';
 export { JobMetrics } from './metrics.js';
@@ -20,6 +19,7 @@ export { runWorkerProcess, unreadyServices } from './run-worker.js';
 export { listSchedules, removeSchedule, type Schedule, setSchedule } from './schedules.js';
 export { type JobServices, Makers } from './services.js';
 export { tendSchedule } from './tend-schedule.js';
+export { watchFlow } from './watch.js';
 export { JobWorkers } from './worker.js';
 export {
   resolveRefreshSchedule,

@@ -1,7 +1,6 @@
 import type { Job, JobState } from 'bullmq';
 import { isBankName } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
-import { type Progress, RateMeter } from '../pipeline/index.js';
 import { Cancellations } from './cancellation.js';
 import { checkPayload, type FlowPayload } from './payloads.js';
 import { claimTurn, type FlowOutcome, GENERATE, type Queues } from './queues.js';
@@ -146,25 +145,6 @@ export async function showFlow(queues: Queues, id: string): Promise<FlowDetails>
     reason: String(reason),
   }));
   return { ...view, failures: failures.slice(0, 20), log: logs, payload: job.data };
-}
-
-const ENDED: ReadonlySet<FlowStatus> = new Set(['done', 'failed', 'cancelled']);
-
-/** Views of a flow with rate and time left, twice a second until it ends or the signal aborts. @throws FoilbankError FB_JOB_NOT_FOUND */
-export async function* watchFlow(
-  queues: Queues,
-  id: string,
-  signal?: AbortSignal,
-): AsyncGenerator<FlowView & { readonly progress: Progress }> {
-  let meter: { readonly rate: RateMeter; readonly total: number } | undefined;
-  while (!signal?.aborted) {
-    const view = await viewOf(queues, await findFlow(queues, id));
-    const { done, total } = view.seeds;
-    if (meter?.total !== total) meter = { rate: new RateMeter(total, done), total };
-    yield { ...view, progress: meter.rate.update(done) };
-    if (ENDED.has(view.status)) return;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
 }
 
 /**

@@ -24,7 +24,7 @@ export async function openQueues(settings: RedisSettings): Promise<Queues> {
     await connection.connect();
     const info = await connection.info('server').catch((error: unknown) => {
       // Who may not ask is believed.
-      if (isRefusal(error, 'NOPERM')) return '';
+      if (isNotPermitted(error)) return '';
       throw error;
     });
     const version = /redis_version:(\S+)/.exec(info)?.[1];
@@ -35,7 +35,7 @@ export async function openQueues(settings: RedisSettings): Promise<Queues> {
     if (error instanceof FoilbankError) throw error;
     throw translate(reason ?? error, where);
   }
-  return new Queues({ connection, prefix, connectWorker: (ended) => connectForWorker(settings, ended) });
+  return new Queues({ connection, prefix, where, connectWorker: () => connectForWorker(settings) });
 }
 
 /**
@@ -62,15 +62,33 @@ function isOlder(version: string): boolean {
 /** @returns the coded form of what Redis, or a lost connection to it, made a call fail with; anything else as it is */
 export function asRedisError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof FoilbankError) return error;
-  const lost = error.name === 'MaxRetriesPerRequestError' || error.message === 'Connection is closed.';
-  return lost || error instanceof ReplyError ? translate(error, where) : error;
+  return isRedisAway(error) || error instanceof ReplyError ? translate(error, where) : error;
+}
+
+/** What ioredis says of a connection that was lost, or is not answered. */
+const LOST = [
+  'Connection is closed.',
+  'Command timed out',
+  "Stream isn't writeable and enableOfflineQueue options is false",
+];
+const LOST_NAMES = ['MaxRetriesPerRequestError', 'AbortError', 'ClusterAllFailedError'];
+/** What a Redis says that is about to be itself again. */
+const PASSING = ['LOADING', 'CLUSTERDOWN', 'MASTERDOWN', 'TRYAGAIN', 'BUSY'];
+
+/** Whether a call failed because Redis cannot be asked now, and may succeed later. */
+export function isRedisAway(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof FoilbankError) return false;
+  if (error instanceof ReplyError && !LOST_NAMES.includes(error.name))
+    return PASSING.some((word) => isRefusal(error, word));
+  return LOST_NAMES.includes(error.name) || LOST.includes(error.message);
 }
 
 function translate(error: unknown, where: string): FoilbankError {
   // A refused login carries its command, and that the password.
   if (error instanceof Error) Reflect.deleteProperty(error, 'command');
   const refused = ['WRONGPASS', 'NOAUTH', 'NOPERM'].some((word) => isRefusal(error, word));
-  const details = { where, reason: reasonOf(error) };
+  const lost = error instanceof Error && error.name === 'MaxRetriesPerRequestError';
+  const details = { where, reason: lost ? 'the connection was lost' : reasonOf(error) };
   return refused
     ? new FoilbankError('FB_REDIS_REFUSED', details, { cause: error })
     : new FoilbankError('FB_REDIS_UNREACHABLE', details, { cause: error });
@@ -78,6 +96,9 @@ function translate(error: unknown, where: string): FoilbankError {
 
 const isRefusal = (error: unknown, word: string): boolean =>
   error instanceof ReplyError && reasonOf(error).startsWith(word);
+
+/** Whether the user of this connection lacks the right to a command. */
+export const isNotPermitted = (error: unknown): boolean => isRefusal(error, 'NOPERM');
 
 /** A setting of Redis under which jobs can be lost, and what to do. */
 export interface RedisWarning {

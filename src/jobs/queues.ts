@@ -17,8 +17,10 @@ export const PUBLISH = 'publish';
 export interface QueueSettings {
   /** For questions and new jobs: fails when Redis does not answer. */
   readonly connection: Connection;
-  /** A further connection for a worker, which waits until Redis answers again, or `ended` aborts. */
-  readonly connectWorker: (ended: AbortSignal) => Connection;
+  /** Host and port, for messages. */
+  readonly where: string;
+  /** A further connection for a worker, which waits until Redis answers again. */
+  readonly connectWorker: () => Connection;
   /** Of every key. Braces keep both queues in one slot of a Redis Cluster. */
   readonly prefix: string;
 }

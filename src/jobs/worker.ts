@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, WaitingChildrenError, WaitingError, Worker } from 'bullmq';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
@@ -25,8 +26,9 @@ export class JobWorkers {
   readonly #workers: Worker[];
   readonly #connections: Connection[] = [];
   readonly #handBack = new AbortController();
-  readonly #ended = new AbortController();
   readonly #cancellations: Cancellations;
+  #inHand = 0;
+  #closing = false;
 
   /** @throws TypeError when a queue lacks a handler or has one twice */
   constructor(private readonly settings: WorkerSettings) {
@@ -39,7 +41,7 @@ export class JobWorkers {
   #open(queue: string, handlers: ReturnType<typeof handlersOf>): Worker {
     const { queues, log, metrics, concurrency = 2, lockDuration = 30_000 } = this.settings;
     const { connectWorker, prefix } = queues.settings;
-    const connection = connectWorker(this.#ended.signal);
+    const connection = connectWorker();
     this.#connections.push(connection);
     const worker = new Worker(
       queue,
@@ -95,28 +97,37 @@ export class JobWorkers {
           reason: `no job is named ${job.name}`,
         }),
       );
+    // It was fetched while the worker closed.
+    if (this.#closing) return this.#giveBack(queue, job, token);
     const flow = job.parent?.id ?? (job.id as string);
     const cancelled = this.#cancellations.watch(flow);
     const signals = [this.#handBack.signal, cancelled.signal, ...(lost ? [lost] : [])];
+    this.#inHand += 1;
     try {
       if (await this.#cancellations.isSet(flow))
         throw new FoilbankError('FB_CANCELLED', { what: `job ${flow}` });
       return await handler(job, token, AbortSignal.any(signals));
     } catch (error) {
+      // What follows may wait for Redis for ever, and must not keep the process alive.
+      cancelled.stop();
       const stopped = error instanceof FoilbankError && error.code === 'FB_CANCELLED';
-      if (stopped && (await this.#cancellations.isSet(flow))) throw finalError(error);
-      if (stopped && this.#handBack.signal.aborted) {
-        await job.moveToWait(token);
-        this.settings.metrics.jobs.inc({ queue, outcome: 'handed_back' });
-        this.settings.log.info({ queue, job: job.id }, 'handed back');
-        throw new WaitingError();
-      }
+      if (stopped && (await this.#cancellations.isSet(flow).catch(() => false))) throw finalError(error);
+      if (stopped && this.#handBack.signal.aborted) return await this.#giveBack(queue, job, token);
       if (error instanceof WaitingChildrenError)
         this.settings.metrics.jobs.inc({ queue, outcome: 'waiting' });
       throw asJobError(error);
     } finally {
+      this.#inHand -= 1;
       cancelled.stop();
     }
+  }
+
+  /** @throws WaitingError, which tells BullMQ that the turn is over */
+  async #giveBack(queue: string, job: Job, token: string): Promise<never> {
+    await job.moveToWait(token);
+    this.settings.metrics.jobs.inc({ queue, outcome: 'handed_back' });
+    this.settings.log.info({ queue, job: job.id }, 'handed back');
+    throw new WaitingError();
   }
 
   get running(): boolean {
@@ -124,49 +135,53 @@ export class JobWorkers {
   }
 
   /**
-   * Takes no further job, lets those under way finish until `deadline` milliseconds have passed, then hands them back; and
-   * does not wait for a Redis that is gone.
+   * Takes no further job, lets those under way finish until `deadline` milliseconds have passed, then hands them back, which
+   * takes seconds. Without Redis nothing can be handed back: what is in hand may still finish by then (its part stays in the
+   * store), and others take the job from this worker.
    */
   async close(deadline: number): Promise<void> {
-    const closing = Promise.all(this.#workers.map((w) => w.close())).then(() => {});
-    closing.catch(() => {});
-    if (!(await within(closing, deadline))) {
-      this.#handBack.abort();
-      if (!(await within(closing, GRACE)))
-        this.settings.log.warn(
-          'Redis does not answer; jobs under way are taken back from this worker by the others',
-        );
+    const { log } = this.settings;
+    this.#closing = true;
+    // Closing a BullMQ worker waits for Redis; a pause that waits for nothing stops it from taking jobs.
+    await Promise.all(this.#workers.map((w) => w.pause(true)));
+    for (const until = performance.now() + deadline; this.#inHand > 0 && performance.now() < until; )
+      await sleep(Math.min(LOOK, until - performance.now()));
+    this.#handBack.abort();
+    const orderly = (await this.#answers()) && (await within(this.#closeAll(false), GRACE));
+    if (!orderly) {
+      log.warn('Redis does not answer; jobs under way are taken back from this worker by the others');
+      await within(this.#closeAll(true), GRACE);
     }
-    // BullMQ leaves the connection that it was given open, and waits for ever on one whose Redis is gone.
-    this.#ended.abort();
-    // One that tries to connect ends at its next try; told to end before that, it would settle nothing.
-    for (const connection of this.#connections)
-      if (connection.status !== 'reconnecting') connection.disconnect();
-    if (await within(closing, LAST_TRY)) return;
-    await within(Promise.all(this.#workers.map((w) => w.disconnect())), LAST_TRY);
+    // BullMQ leaves the connection that it was given open.
+    for (const connection of this.#connections) connection.disconnect();
+  }
+
+  /** @param force without Redis */
+  async #closeAll(force: boolean): Promise<void> {
+    await Promise.all(this.#workers.map((w) => w.close(force)));
+  }
+
+  /** A worker's connection keeps what it is asked until Redis is back. */
+  async #answers(): Promise<boolean> {
+    const pings = Promise.all(this.#connections.map((connection) => connection.ping()));
+    return within(pings, ANSWER);
   }
 }
 
 /** Milliseconds in which a handler ends at its next safe point and its job is back in the queue. */
 const GRACE = 4000;
-/** Milliseconds in which a connection tries again, is refused, and ends. */
-const LAST_TRY = 2500;
+/** Milliseconds in which a Redis that is there answers. */
+const ANSWER = 1000;
+/** Milliseconds between looks at what is in hand. */
+const LOOK = 50;
 
-/** @returns whether the promise settled within `milliseconds` */
-async function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, false);
-  });
-  try {
-    return await Promise.race([
-      promise.then(
-        () => true,
-        () => true,
-      ),
-      late,
-    ]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** @returns whether the promise was fulfilled within `milliseconds` */
+function within(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const done = promise.then(
+    () => true,
+    () => false,
+  );
+  const stop = new AbortController();
+  const late = sleep(milliseconds, false, { signal: stop.signal }).catch(() => false);
+  return Promise.race([done, late]).finally(() => stop.abort());
 }

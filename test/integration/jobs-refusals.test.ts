@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { listFlows, retryFlow, showFlow } from '../../src/jobs/index.js';
 import { PAYLOAD_VERSION } from '../../src/jobs/payloads.js';
 import { flowOf } from '../../src/jobs/queues.js';
-import { blobs, type JobGround, type JobTurf, openJobGround } from '../support/jobs.js';
+import { blobs, type JobGround, type JobTurf, jobTest } from '../support/jobs.js';
 import { hasRedis, needsRedis } from '../support/redis.js';
 
 const fingerprint = { card: 'nobody', fingerprint: 'none' };
@@ -16,21 +16,10 @@ const chunk = {
 };
 
 describe.skipIf(!hasRedis)(needsRedis('a job that a worker cannot read'), () => {
-  let ground: JobGround;
-  let turf: JobTurf;
-  let number = 0;
-  beforeAll(async () => {
-    ground = await openJobGround();
-  });
-  afterAll(() => ground?.close());
-  beforeEach(async () => {
-    turf = await ground.open(`refusal${++number}`);
-    turf.work();
-  });
-  afterEach(() => turf.close());
+  const it = jobTest.extend('worker', { auto: true }, ({ turf }) => turf.work());
 
   /** Puts a job into a queue as another program might, and waits for its end. */
-  async function put(queue: 'generate' | 'publish', name: string, data: unknown) {
+  async function put(turf: JobTurf, queue: 'generate' | 'publish', name: string, data: unknown) {
     const jobs = turf.queues[queue];
     const { id } = await jobs.add(name, data as never);
     await expect.poll(() => jobs.getJobState(id as string), { timeout: 10_000 }).toBe('failed');
@@ -38,28 +27,46 @@ describe.skipIf(!hasRedis)(needsRedis('a job that a worker cannot read'), () => 
     return { id: id as string, reason: job?.failedReason, tries: job?.attemptsMade, data: job?.data };
   }
 
-  const flow = (change: object) => ({ ...flowOf(blobs(ground)), ...change });
+  const flow = (ground: JobGround, change: object) => ({ ...flowOf(blobs(ground)), ...change });
 
-  it.each<[string, 'generate' | 'publish', string, () => unknown, RegExp]>([
+  it.for<[string, 'generate' | 'publish', string, (ground: JobGround) => unknown, RegExp]>([
     ['nothing', 'publish', 'flow', () => null, /^FB_JOB_INVALID: .*\(the payload itself\)/],
     ['a word', 'generate', 'chunk', () => 'seven', /^FB_JOB_INVALID: .*\(the payload itself\)/],
-    ['a field too many', 'publish', 'flow', () => flow({ colour: 1 }), /^FB_JOB_INVALID: .*colour/],
+    [
+      'a field too many',
+      'publish',
+      'flow',
+      (ground) => flow(ground, { colour: 1 }),
+      /^FB_JOB_INVALID: .*colour/,
+    ],
     [
       'a field too few',
       'publish',
       'flow',
-      () => flow({ state: undefined }),
+      (ground) => flow(ground, { state: undefined }),
       /^FB_JOB_INVALID: .*field state/,
     ],
     [
       'a bank outside the store',
       'publish',
       'flow',
-      () => flow({ bank: '../x' }),
+      (ground) => flow(ground, { bank: '../x' }),
       /^FB_BANK_NAME_INVALID: .*\.\.\/x/,
     ],
-    ['no version', 'publish', 'flow', () => flow({ version: undefined }), /^FB_JOB_INVALID: .*field version/],
-    ['an unknown version', 'publish', 'flow', () => flow({ version: 0 }), /^FB_JOB_INVALID: .*field version/],
+    [
+      'no version',
+      'publish',
+      'flow',
+      (ground) => flow(ground, { version: undefined }),
+      /^FB_JOB_INVALID: .*field version/,
+    ],
+    [
+      'an unknown version',
+      'publish',
+      'flow',
+      (ground) => flow(ground, { version: 0 }),
+      /^FB_JOB_INVALID: .*field version/,
+    ],
     [
       'a chunk without size',
       ...(['generate', 'chunk'] as const),
@@ -71,7 +78,7 @@ describe.skipIf(!hasRedis)(needsRedis('a job that a worker cannot read'), () => 
       'a newer refresh',
       'publish',
       'flow',
-      () => flow({ version: 2, more: [] }),
+      (ground) => flow(ground, { version: 2, more: [] }),
       /^FB_JOB_NEWER: .* version 2, .* 1/,
     ],
     ['a newer chunk', 'generate', 'chunk', () => ({ ...chunk, version: 9 }), /^FB_JOB_NEWER: .* version 9/],
@@ -86,18 +93,18 @@ describe.skipIf(!hasRedis)(needsRedis('a job that a worker cannot read'), () => 
     ],
   ])(
     '%s fails at once, is not tried again and stays to be looked at',
-    async (_, queue, name, data, reason) => {
-      const payload = data();
-      const failed = await put(queue, name, payload);
+    async ([, queue, name, data, reason], { turf, ground }) => {
+      const payload = data(ground);
+      const failed = await put(turf, queue, name, payload);
       expect(failed).toMatchObject({ reason: expect.stringMatching(reason), tries: 1 });
       expect(failed.data).toEqual(JSON.parse(JSON.stringify(payload)));
     },
   );
 
-  it('does not keep the list of refreshes, or the job itself, from being shown', async () => {
+  it('does not keep the list of refreshes, or the job itself, from being shown', async ({ turf, ground }) => {
     const ids: string[] = [];
-    for (const data of [null, 'seven', {}, flow({ version: 2 })])
-      ids.push((await put('publish', 'flow', data)).id);
+    for (const data of [null, 'seven', {}, flow(ground, { version: 2 })])
+      ids.push((await put(turf, 'publish', 'flow', data)).id);
     const views = await listFlows(turf.queues, 10);
     expect(views.map(({ id }) => id).sort()).toEqual([...ids].sort());
     for (const { id, status, reason } of views) {
@@ -106,19 +113,19 @@ describe.skipIf(!hasRedis)(needsRedis('a job that a worker cannot read'), () => 
     }
   });
 
-  it('is not put into the queue again', async () => {
+  it('is not put into the queue again', async ({ turf, ground }) => {
     const [nothing, newer] = [
-      await put('publish', 'flow', null),
-      await put('publish', 'flow', flow({ version: 2 })),
+      await put(turf, 'publish', 'flow', null),
+      await put(turf, 'publish', 'flow', flow(ground, { version: 2 })),
     ];
     await expect(retryFlow(turf.queues, nothing.id)).rejects.toMatchObject({ code: 'FB_JOB_INVALID' });
     await expect(retryFlow(turf.queues, newer.id)).rejects.toMatchObject({ code: 'FB_JOB_NEWER' });
     expect(await turf.queues.publish.getFailedCount()).toBe(2);
   });
 
-  it('keeps no other job from being done', async () => {
-    await put('publish', 'flow', null);
-    await put('generate', 'polish', {});
+  it('keeps no other job from being done', async ({ turf, ground }) => {
+    await put(turf, 'publish', 'flow', null);
+    await put(turf, 'generate', 'polish', {});
     const { id } = await turf.queues.publish.add('flow', flowOf(blobs(ground)));
     expect((await turf.until(id as string, 'done', 'failed')).status).toBe('done');
   });

@@ -1,27 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { FileStore, listVersions, showBank } from '../../src/bank/index.js';
 import { cancelFlow, enqueueFlow, retryFlow, runLocally, showFlow } from '../../src/jobs/index.js';
-import { blobs, type JobGround, type JobTurf, openJobGround } from '../support/jobs.js';
+import { blobs, jobTest as it } from '../support/jobs.js';
 import { hasRedis, needsRedis } from '../support/redis.js';
 
 const ENDED = ['done', 'failed', 'cancelled'] as const;
 
 describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
-  let ground: JobGround;
-  let turf: JobTurf;
-  let number = 0;
-  beforeAll(async () => {
-    ground = await openJobGround();
-  });
-  afterAll(() => ground?.close());
-  beforeEach(async () => {
-    turf = await ground.open(`flow${++number}`);
-  });
-  afterEach(() => turf.close());
-
-  it('builds the first version of a bank, the same bytes as without a queue', async () => {
+  it('builds the first version of a bank, the same bytes as without a queue', async ({ turf, ground }) => {
     turf.work();
     const { id, joined } = await enqueueFlow(turf.queues, blobs(ground));
     expect(joined).toBe(false);
@@ -35,7 +23,7 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     expect(queued).toEqual({ ...here, createdAt: queued.createdAt });
   });
 
-  it('is joined while it waits or runs, and is another one afterwards', async () => {
+  it('is joined while it waits or runs, and is another one afterwards', async ({ turf, ground }) => {
     const first = await enqueueFlow(turf.queues, blobs(ground));
     expect(await enqueueFlow(turf.queues, blobs(ground))).toEqual({ id: first.id, joined: true });
     turf.work({ serve: ['publish'] });
@@ -54,7 +42,10 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     });
   });
 
-  it('with a chunk that cannot be made fails with the reason, and goes on once that is mended', async () => {
+  it('with a chunk that cannot be made fails with the reason, and goes on once that is mended', async ({
+    turf,
+    ground,
+  }) => {
     turf.work({ serve: ['publish'] });
     const { id } = await enqueueFlow(turf.queues, blobs(ground));
     await turf.until(id, 'generating');
@@ -79,7 +70,7 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     expect(await turf.until(id, ...ENDED)).toMatchObject({ status: 'done', version: '000001' });
   });
 
-  it('that failed is not tried again while a later one waits', async () => {
+  it('that failed is not tried again while a later one waits', async ({ turf, ground }) => {
     turf.work({ serve: ['publish'] });
     const nowhere = { ...blobs(ground), networks: { ...ground.cards, detector: 'nobody' } };
     const failed = await enqueueFlow(turf.queues, nowhere);
@@ -92,7 +83,7 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     });
   });
 
-  it('is cancelled while it waits, and the next one asked for is a new one', async () => {
+  it('is cancelled while it waits, and the next one asked for is a new one', async ({ turf, ground }) => {
     const { id } = await enqueueFlow(turf.queues, blobs(ground));
     await cancelFlow(turf.queues, id);
     expect((await turf.view(id)).status).toBe('cancelling');
@@ -104,7 +95,10 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     await expect(cancelFlow(turf.queues, id)).rejects.toMatchObject({ code: 'FB_JOB_STATE' });
   });
 
-  it('is cancelled while its chunks wait, whether anybody makes faces or not; tried again, it is made', async () => {
+  it('is cancelled while its chunks wait, whether anybody makes faces or not; tried again, it is made', async ({
+    turf,
+    ground,
+  }) => {
     turf.work({ serve: ['publish'] });
     const { id } = await enqueueFlow(turf.queues, blobs(ground));
     await turf.until(id, 'generating');
@@ -119,7 +113,7 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     expect((await turf.until(id, ...ENDED)).status).toBe('done');
   });
 
-  it('is cancelled while chunks are in hand', async () => {
+  it('is cancelled while chunks are in hand', async ({ turf, ground }) => {
     turf.work();
     const { id } = await enqueueFlow(turf.queues, blobs(ground, { size: 20_000, chunkSize: 5000 }));
     await turf.until(id, 'generating');
@@ -129,7 +123,10 @@ describe.skipIf(!hasRedis)(needsRedis('a refresh through the queues'), () => {
     expect(await turf.queues.generate.getJobCounts('waiting', 'active')).toEqual({ waiting: 0, active: 0 });
   });
 
-  it('is taken up by another worker when one goes, and the first worker hands its chunk back in time', async () => {
+  it('is taken up by another worker when one goes, and the first worker hands its chunk back in time', async ({
+    turf,
+    ground,
+  }) => {
     turf.work({ serve: ['publish'] });
     const lines: string[] = [];
     const log = pino({ base: null }, { write: (line) => void lines.push(line) });

@@ -14,7 +14,7 @@ import { freePort, hasRedis, needsRedis, type RedisServer, startRedis } from '..
 
 /** As docs/operations.md gives it. */
 const ACL =
-  '~{foilbank}* resetchannels -@all +@read +@write +@connection +@scripting +multi +exec +info +config|get -@dangerous +info +config|get';
+  '~{foilbank}* resetchannels -@all +@read +@write +@connection +@scripting +multi +exec +info +time +config|get -@dangerous +info +config|get';
 
 type Env = Record<string, string>;
 const settingsOf = (env: Env) => {
@@ -190,6 +190,8 @@ describe.skipIf(!hasRedis)(needsRedis('a user with the rights that docs/operatio
     try {
       await exercise(env);
       expect(await problems(env)).toEqual([]);
+      // Schedulers compare clocks.
+      expect(await foil.time()).toHaveLength(2);
       await expect(foil.set('other', '1')).rejects.toThrow(/NOPERM/);
       await expect(foil.flushall()).rejects.toThrow(/NOPERM/);
       await expect(foil.keys('*')).rejects.toThrow(/NOPERM/);

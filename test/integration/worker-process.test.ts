@@ -95,6 +95,29 @@ describe.skipIf(!hasRedis)(needsRedis('a worker process'), { timeout: 90_000 }, 
     expect(await stopped.gone).toBe(0);
   });
 
+  it.each([
+    ['has just been killed', 'SIGKILL', 0],
+    ['has been gone for a while', 'SIGKILL', 1500],
+    ['hangs', 'SIGSTOP', 0],
+  ] as const)('whose Redis %s ends within its deadline', async (_, signal, wait) => {
+    const both = [1, 2].map(() => start('generate', { FOILBANK_SHUTDOWN_SECONDS: '1' }));
+    await Promise.all(both.map((worker) => worker.url()));
+    const publisher = turf.work({ serve: ['publish'] });
+    await enqueueFlow(turf.queues, blobs(ground, { size: 8000, chunkSize: 8000 }));
+    // One of them has it in hand, the other none.
+    await chunkInHand();
+    await publisher.close(5000);
+    ground.redis.signal(signal);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    const asked = Date.now();
+    for (const worker of both) worker.signal('SIGTERM');
+    expect(await Promise.all(both.map(({ gone }) => gone))).toEqual([0, 0]);
+    // A second for what is in hand, one to ask a Redis that is silent, and a batch of faces that ends.
+    expect(seconds(asked)).toBeLessThan(1 + 1 + 2);
+    if (signal === 'SIGSTOP') ground.redis.signal('SIGCONT');
+    else await ground.redis.restart();
+  });
+
   it('tells how it is: /livez, /readyz with reasons, /metrics', async () => {
     const [publisher, worker] = [start('publish'), start('generate')];
     const [home, url] = await Promise.all([publisher.url(), worker.url()]);

@@ -51,7 +51,7 @@ if (isMainThread && process.channel) {
   syncBuiltinESMExports();
 
   const TrueDate = Date;
-  let shift = 0;
+  let shift = Number(process.env.FAULT_CLOCK ?? 0);
   globalThis.Date = class extends TrueDate {
     constructor(...given) {
       if (given.length > 0) super(...given);

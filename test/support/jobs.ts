@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { test } from 'vitest';
 import { FileStore } from '../../src/bank/index.js';
 import { Makers, openQueues, type Queues, type RedisSettings, resolveRedis } from '../../src/jobs/index.js';
 import { type FlowView, findFlow, viewOf } from '../../src/jobs/inspect.js';
@@ -22,6 +23,8 @@ export interface JobGround {
 }
 
 export interface JobTurf {
+  /** Opened again under its name, it is as another process sees it. */
+  readonly name: string;
   readonly queues: Queues;
   readonly store: FileStore;
   services(): {
@@ -71,7 +74,7 @@ async function openTurf(
     return { pool, store, folders, makers: new Makers(pool, folders) };
   };
   return {
-    ...{ queues, store, services, view },
+    ...{ name, queues, store, services, view },
     work({ serve, log = pino({ level: 'silent' }) } = {}) {
       const metrics = new JobMetrics(store, queues);
       const worker = new JobWorkers({
@@ -94,6 +97,21 @@ async function openTurf(
     },
   };
 }
+
+let turfs = 0;
+/** `it` with a ground for the tests of a file and a turf of its own for each of them. */
+export const jobTest = test
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads the pattern
+  .extend('ground', { scope: 'file' }, async ({}, { onCleanup }) => {
+    const ground = await openJobGround();
+    onCleanup(() => ground.close());
+    return ground;
+  })
+  .extend('turf', async ({ ground }, { onCleanup }) => {
+    const turf = await ground.open(`turf${++turfs}`);
+    onCleanup(() => turf.close());
+    return turf;
+  });
 
 /** A refresh of bank `blobs` in three chunks. */
 export const blobs = ({ cards }: JobGround, options = {}) => ({

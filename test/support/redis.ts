@@ -20,6 +20,8 @@ export interface RedisServer {
   readonly url: string;
   readonly port: number;
   readonly folder: string;
+  /** Sends a signal. */
+  signal(name: NodeJS.Signals): void;
   /** Sends a signal (default SIGKILL) and waits until the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts again on the same port and folder, ending a running process first; returns when it answers. */
@@ -78,6 +80,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     url: `redis://127.0.0.1:${port}`,
     port,
     folder,
+    signal: (name) => running.signal(name),
     kill: (signal = 'SIGKILL') => running.end(signal),
     async restart() {
       await running.end('SIGTERM');
@@ -91,6 +94,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 }
 
 interface Running {
+  signal(name: NodeJS.Signals): void;
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -118,6 +122,7 @@ async function launch(args: readonly string[]): Promise<Running> {
     server.once('close', (code, signal) => settle(() => fail(`ended with ${code ?? signal}`)));
   });
   return {
+    signal: (name) => void server.kill(name),
     async end(signal) {
       watcher?.kill('SIGKILL');
       if (server.exitCode !== null || server.signalCode !== null) return;

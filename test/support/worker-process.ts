@@ -5,6 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 type Line = Readonly<Record<string, unknown>> & { readonly msg: string };
 
+const POINTS = new URL('fault-points.mjs', import.meta.url).href;
+const FILES = {
+  generate: '../../dist/workers/generate.js',
+  publish: '../../dist/workers/publish.js',
+  scheduler: '../../dist/workers/scheduler.js',
+  quickScheduler: 'quick-scheduler.mjs',
+};
+
 /** A worker as it is run in production: one file of `workers/`, in a process of its own, its monitor on a free port. */
 export class WorkerProcess {
   readonly log: Line[] = [];
@@ -12,11 +20,16 @@ export class WorkerProcess {
   readonly gone: Promise<number | NodeJS.Signals>;
   readonly #child: ChildProcess;
 
-  constructor(file: 'generate' | 'publish' | 'scheduler', env: Readonly<Record<string, string>>) {
-    const path = fileURLToPath(new URL(`../../dist/workers/${file}.js`, import.meta.url));
-    this.#child = spawn(process.execPath, [path], {
-      env: { ...process.env, FOILBANK_MONITOR_PORT: '0', FOILBANK_THREADS: '1', ...env },
-      stdio: ['ignore', 'ignore', 'pipe'],
+  /** @param clock milliseconds that its clock is ahead of the true one, from its start; it can be moved only when given */
+  constructor(file: keyof typeof FILES, env: Readonly<Record<string, string>>, clock?: number) {
+    const path = fileURLToPath(new URL(FILES[file], import.meta.url));
+    const movable = clock !== undefined;
+    this.#child = spawn(process.execPath, [...(movable ? ['--import', POINTS] : []), path], {
+      env: {
+        ...{ ...process.env, FOILBANK_MONITOR_PORT: '0', FOILBANK_THREADS: '1', ...env },
+        ...(movable ? { FAULT_CLOCK: String(clock) } : {}),
+      },
+      stdio: ['ignore', 'ignore', 'pipe', ...(movable ? (['ipc'] as const) : [])],
     });
     this.gone = once(this.#child, 'exit').then(([code, signal]) => signal ?? code);
     createInterface({ input: this.#child.stderr as NodeJS.ReadableStream }).on('line', (line) =>
@@ -42,5 +55,12 @@ export class WorkerProcess {
 
   signal(name: NodeJS.Signals): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(name);
+  }
+
+  /** Moves its clock to so many milliseconds ahead of the true one; resolves once it is. */
+  async moveClock(milliseconds: number): Promise<void> {
+    const heard = once(this.#child, 'message');
+    this.#child.send({ clock: milliseconds, number: 0 });
+    await heard;
   }
 }
