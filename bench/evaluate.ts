@@ -16,6 +16,7 @@ import { PhotoEmbeddings } from '../src/faces/index.js';
 import { findModel, InferencePool } from '../src/onnx/index.js';
 import { UnitMatrix } from '../src/vectors/index.js';
 import { chosenFoils, foils } from './support/foils.js';
+import { imitations } from './support/imitations.js';
 import { membershipReport } from './support/membership-report.js';
 
 const OPTIONS = {
@@ -26,6 +27,8 @@ const OPTIONS = {
   samples: { type: 'string', default: '1000,200' },
   splits: { type: 'string', default: '5' },
   k: { type: 'string', default: '8,16,64,256' },
+  /** What is learned of a bank, and the closed form, beside it: takes a minute more a split. */
+  learned: { type: 'boolean', default: false },
   resamples: { type: 'string', default: '400' },
   cache: { type: 'string', default: 'out/evaluate/embeddings' },
 } as const;
@@ -81,13 +84,21 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
             ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
           });
           const virtual = faces ? await foils(pool, faces, half, samples, split) : undefined;
+          const standIns =
+            values.learned && faces
+              ? await imitations(pool, faces, half.embeddings, samples[0]!, split)
+              : undefined;
           const best = faces ? await chosenFoils(pool, faces, half, samples[0]!, split) : undefined;
           if (best) console.log(`  ${title}, split ${split + 1} chose ${best.said}`);
           return {
-            estimators: [...ks.map((k) => cohort.withK(k)), ...(virtual?.estimators ?? [])],
+            estimators: [
+              ...ks.map((k) => cohort.withK(k)),
+              ...(virtual?.estimators ?? []),
+              ...(standIns?.estimators ?? []),
+            ],
             chosen: best?.chosen ?? [],
             close: async () => {
-              await Promise.all([cohort.close(), virtual?.close(), best?.close()]);
+              await Promise.all([cohort.close(), virtual?.close(), best?.close(), standIns?.close()]);
             },
           };
         },

@@ -1,0 +1,57 @@
+import {
+  drawsOf,
+  type Estimator,
+  fitCalibration,
+  LearnedEstimator,
+  mapFaces,
+  VirtualEstimator,
+} from '../../src/discrepancy/index.js';
+import { shuffled } from '../../src/evaluation/index.js';
+import { ExactEngine, SupportSearch } from '../../src/neighbours/index.js';
+import type { InferencePool } from '../../src/onnx/index.js';
+import { learnFrom } from '../../src/pipeline/index.js';
+import { latents } from '../../src/synthesis/index.js';
+import { UnitMatrix } from '../../src/vectors/index.js';
+import { ClosedForm } from './closed-form.js';
+
+/** K by candidates, and the shares of the mixture that support a query in closed form. */
+const SHARE = 0.025;
+const CLOSED_SHARES = [0.025, 0.05];
+
+/**
+ * What stands in for a bank's lookup: the network that `foilbank learn` makes of it, and the closed form under its mixture; the bank
+ * itself, faces and draws as they are published, comes first.
+ *
+ * @param half embeddings of the half that is not tested; n of them calibrate
+ */
+export async function imitations(
+  pool: InferencePool,
+  faces: UnitMatrix,
+  half: UnitMatrix,
+  n: number,
+  seed: number,
+): Promise<{ readonly estimators: readonly Estimator[]; close(): Promise<void> }> {
+  const calibration = await fitCalibration(half.gather(shuffled(half.rows, seed).subarray(0, n)));
+  const numbers = Array.from({ length: faces.rows }, (_, i) => i);
+  const { dimension } = faces;
+  const mixed = calibration.mixture.length > 0;
+  const draws = mixed ? [drawsOf(calibration, numbers, latents(numbers, dimension))] : [];
+  const candidates = UnitMatrix.concat([await mapFaces(calibration, faces), ...draws], dimension);
+  const exact = await ExactEngine.create({ candidates, pool });
+  const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
+  const bank = new VirtualEstimator(search, Math.round(SHARE * candidates.rows));
+  const source = { candidates, samePersonCeiling: 1, neighbours: bank.k, calibration };
+  const { graph, card } = await learnFrom(pool, source, {});
+  const { distanceLimit } = card;
+  const learned = await LearnedEstimator.open({ pool, graph, dimension, distanceLimit, bank });
+  console.log(
+    `  split ${seed + 1}: learned, held-out error of r ${card.errorOfR.toFixed(3)}, of log σ ${card.errorOfLogSigma.toFixed(3)}, steps ${card.steps}`,
+  );
+  const closed = mixed ? CLOSED_SHARES.map((share) => new ClosedForm(calibration, share)) : [];
+  return {
+    estimators: [bank, learned, ...closed],
+    close: async () => {
+      await Promise.all([learned.close(), exact.close()]);
+    },
+  };
+}
