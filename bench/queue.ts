@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +19,8 @@ import {
 } from '../src/jobs/index.js';
 import { createLog } from '../src/log.js';
 import { InferencePool } from '../src/onnx/index.js';
+import { startRedis } from './support/redis.js';
+import { tied } from './support/tied.js';
 
 const OPTIONS = {
   chunks: { type: 'string', default: '200' },
@@ -53,28 +54,6 @@ export async function benchQueue(args: readonly string[]): Promise<void> {
     redis.kill();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function startRedis(folder: string): Promise<{ url: string; kill(): void }> {
-  const port = await new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-  const settings = ['--save', '', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
-  const server = spawn(
-    'redis-server',
-    ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, ...settings],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.stdout.on('data', (text: Buffer) => text.includes('Ready to accept') && resolve());
-  });
-  return { url: `redis://127.0.0.1:${port}`, kill: () => void server.kill('SIGKILL') };
 }
 
 async function withQueues<T>(
@@ -163,10 +142,12 @@ async function benchWorkers(
     FOILBANK_LOG_LEVEL: 'error',
   };
   const start = (name: string) =>
-    spawn(process.execPath, [join(packageRoot(), 'dist', 'workers', `${name}.js`)], {
-      env: { ...env, ...settings },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
+    tied(
+      spawn(process.execPath, [join(packageRoot(), 'dist', 'workers', `${name}.js`)], {
+        env: { ...env, ...settings },
+        stdio: ['ignore', 'inherit', 'inherit'],
+      }),
+    );
   const running = [start('publish'), start('generate')];
   try {
     await withQueues(url, async (queues) => {
