@@ -66,6 +66,14 @@ export class ServiceMetrics {
     });
   }
 
+  /** Shows what a number is at the moment. */
+  watch(name: string, help: string, value: () => number): void {
+    const gauge: Gauge = new Gauge({
+      ...{ name, help, registers: [this.registry] },
+      collect: () => gauge.set(value()),
+    });
+  }
+
   swapped({ bank, version, createdAt, parameters }: Manifest): void {
     this.#version.remove({ bank, engine: parameters.engine === 'exact' ? 'hnsw' : 'exact' });
     this.#version.set({ bank, engine: parameters.engine }, Number(version));

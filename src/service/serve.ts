@@ -79,6 +79,8 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
   const photos = new PhotoReading(pool, folders);
   const reader = new GalleryReader(store.location);
   const pictures = new GalleryPictures(pool, folders, settings.pictureBytes);
+  metrics.watch('foilbank_sessions', 'Sessions of browsers', () => door.sessions.count);
+  metrics.watch('foilbank_picture_bytes', "Bytes of virtual faces' pictures kept", () => pictures.bytes);
   let draining = false;
   // Ends streams that have no end of their own; all other requests finish.
   const stopping = new AbortController();

@@ -202,6 +202,8 @@ describe('a session', () => {
       ...{ scopes: ['read'], open: false },
     });
     expect(await rpcCodeOf(await call('SupportService/ListBanks', { cookie, ...own() }))).toBe('ok');
+    const metrics = await get('/metrics', { headers: { authorization: `Bearer ${keys.read.token}` } });
+    expect(await metrics.text()).toMatch(/^foilbank_sessions [1-9]/m);
     expect(await rpcCodeOf(await call('BankService/ListJobs', { cookie, ...own() }))).toBe(
       'FB_SCOPE_MISSING',
     );
@@ -286,12 +288,9 @@ describe('a session', () => {
     for (const gone of ended.headers.getSetCookie()) expect(gone).toContain('Max-Age=0');
     expect(await rpcCodeOf(await asks())).toBe('FB_SESSION_ENDED');
     const brief = await keyFor(['read']);
-    let answer: Response;
-    await until(async () => {
-      answer = await signIn(brief.token);
-      return answer.ok;
-    });
-    const second = cookieOf(answer!);
+    const authorization = `Bearer ${brief.token}`;
+    await until(async () => (await call('SupportService/ListBanks', { authorization })).ok);
+    const second = cookieOf(await signIn(brief.token));
     await revokeKey(file, brief.id);
     await until(async () => {
       const told = await call('SupportService/ListBanks', { cookie: second, ...own() });
