@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { askingOf } from './asking.js';
 import type { Door } from './door.js';
+import { lazily } from './lazily.js';
 import { refusal, send } from './pages.js';
 import type { QueueDoor } from './queue-door.js';
 
@@ -24,14 +25,7 @@ const POLICY = [
 
 /** bull-board over both queues, for those who may administer. It is loaded, as Redis is asked, when it is first looked at. */
 export function queueBoard(door: Door, queues: QueueDoor): Handler {
-  let opened: Promise<Handler> | undefined;
-  const board = () => {
-    opened ??= openBoard(queues).catch((error: unknown) => {
-      opened = undefined;
-      throw error;
-    });
-    return opened;
-  };
+  const board = lazily(() => openBoard(queues));
   const show = async (request: IncomingMessage, response: ServerResponse) => {
     response.setHeader('content-security-policy', POLICY);
     try {

@@ -1,13 +1,11 @@
-import { existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { join } from 'node:path';
-import sirv from 'sirv';
 import type { Logger } from '../log.js';
 import type { Door } from './door.js';
 import { send } from './pages.js';
 import { queueBoard } from './queue-board.js';
 import type { QueueDoor } from './queue-door.js';
 import { sessionPages } from './session-pages.js';
+import { studioFiles } from './studio-files.js';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -48,7 +46,7 @@ export function studio({
   queues,
   log,
 }: StudioInputs): (...both: Parameters<Handler>) => boolean {
-  const files = existsSync(join(folder, 'index.html')) ? filesOf(folder) : unbuilt;
+  const files = studioFiles(folder, log);
   const session = sessionPages(door, log);
   const board = queueBoard(door, queues);
   return (request, response) => {
@@ -72,27 +70,3 @@ export function studio({
     return true;
   };
 }
-
-/** Names with a hash in them never change what they name; all other files are asked for anew each time. */
-function filesOf(folder: string): Handler {
-  const serve = sirv(folder, {
-    ...{ etag: true, brotli: true, gzip: true },
-    setHeaders: (response, path) =>
-      response.setHeader(
-        'cache-control',
-        path.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
-      ),
-  });
-  return (request, response) => {
-    request.url = request.url?.slice('/studio'.length);
-    serve(request, response, () =>
-      send(request, response, { status: 404, type: 'text/plain', body: 'not found\n' }),
-    );
-  };
-}
-
-const unbuilt: Handler = (request, response) =>
-  send(request, response, {
-    ...{ status: 404, type: 'text/plain' },
-    body: 'the studio is not built: npm run build:web\n',
-  });

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { rm, stat, utimes } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { createKey, revokeKey, type ScopeName } from '../../src/service/index.js
 import { temporaryFolder } from '../support/networks.js';
 import { type Bench, publishCrowd, startService, until } from '../support/service.js';
 
+const PAGE = '<!doctype html><title>studio</title>';
 const SCRIPT = `export const all = ${JSON.stringify('x'.repeat(3000))};`;
 let bench: Bench;
 let file: string;
@@ -26,7 +27,7 @@ const get = (path: string, init: RequestInit = {}) =>
 beforeAll(async () => {
   pages = await temporaryFolder();
   const put = (name: string, text: string | Buffer) => writeWhole(join(pages, name), text);
-  await put('index.html', '<!doctype html><title>studio</title>');
+  await put('index.html', PAGE);
   await put('assets/app-1a2b3c4d.js', SCRIPT);
   await put('assets/app-1a2b3c4d.js.br', brotliCompressSync(SCRIPT));
   await put('assets/app-1a2b3c4d.js.gz', gzipSync(SCRIPT));
@@ -51,7 +52,7 @@ describe('the pages', () => {
       expect([status, headers.get('location')]).toEqual([302, '/studio/']);
     }
     const page = await get('/studio/');
-    expect([page.status, await page.text()]).toEqual([200, '<!doctype html><title>studio</title>']);
+    expect([page.status, await page.text()]).toEqual([200, PAGE]);
     expect(page.headers.get('content-type')).toContain('text/html');
     expect(page.headers.get('cache-control')).toBe('no-cache');
   });
@@ -87,6 +88,13 @@ describe('the pages', () => {
     }
     const etag = (await get('/studio/')).headers.get('etag')!;
     expect((await get('/studio/', { headers: { 'if-none-match': etag } })).status).toBe(304);
+    // Of another release with as many bytes and the same date, as packages have them.
+    const { mtime } = await stat(join(pages, 'index.html'));
+    await writeWhole(join(pages, 'index.html'), '<!doctype html><title>studi0</title>');
+    await utimes(join(pages, 'index.html'), mtime, mtime);
+    const changed = await get('/studio/', { headers: { 'if-none-match': etag } });
+    expect([changed.status, changed.headers.get('etag') === etag]).toEqual([200, false]);
+    await writeWhole(join(pages, 'index.html'), PAGE);
   });
 
   it('answer HEAD without a body, refuse other methods, and know what is not there', async () => {
@@ -95,6 +103,17 @@ describe('the pages', () => {
     expect((await get('/studio/', { method: 'POST' })).status).toBe(405);
     expect((await get('/studio/nothing.js')).status).toBe(404);
     expect((await get('/studio/assets/')).status).toBe(404);
+  });
+
+  it('survive ranges that are none, and files that go', async () => {
+    const path = '/studio/assets/app-1a2b3c4d.js';
+    for (const range of ['bytes=100-50', 'bytes=-1--5', 'bytes=999999-', 'bytes=-', 'x', 'bytes=0-0,5-9'])
+      expect((await get(path, { headers: { range } })).status, range).toBeLessThan(500);
+    await writeWhole(join(pages, 'assets/gone.js'), SCRIPT);
+    expect((await get('/studio/assets/gone.js')).status).toBe(200);
+    await rm(join(pages, 'assets/gone.js'));
+    expect((await get('/studio/assets/gone.js')).status).toBe(404);
+    expect((await get('/livez')).status).toBe(200);
   });
 
   it('are the only files that are given out', async () => {
@@ -138,7 +157,7 @@ describe('the pages', () => {
         stream.on('end', () => resolve(text));
         stream.on('error', reject);
       });
-    expect(await answer('/studio/')).toBe('200 36 <!doctype html><title>studio</title>');
+    expect(await answer('/studio/')).toBe(`200 36 ${PAGE}`);
     expect(await answer('/studio/', 'HEAD')).toBe('200 36 ');
     expect(await answer('/studio/nothing')).toMatch(/^404 /);
     session.close();
