@@ -243,17 +243,59 @@ function request() {
   return { path: `/foilbank.v1.${name}/${method}`, headers, bytes, wrong: holder !== scope, scope };
 }
 
+/** What a browser may ask for, and what pages of other people and tools may. The board's pages are for one who may administer. */
+function pageRequest() {
+  const path = pick([
+    ...['/', '/studio', '/studio/', '/studio/index.html', '/studio/assets/', '/studio/session', '/metrics'],
+    ...[
+      '/studio/queues/',
+      '/studio/queues/api/queues',
+      '/studio/queues/static/js/x.js',
+      '/studio/%',
+      '/studio/%00',
+    ],
+    ...[
+      '/studio/..%2fpackage.json',
+      '/studio/%2e%2e/package.json',
+      '/studio//etc/passwd',
+      `/studio/${below(1e9)}`,
+    ],
+  ]);
+  const [holder, token] = pick([...Object.entries(tokens), ['none', 'x'], ['none', '']]);
+  const headers = {
+    ...pick([{}, { 'content-type': pick(['text/plain', 'application/json', 'multipart/form-data']) }]),
+    ...pick([{}, { authorization: `Bearer ${token}` }]),
+    ...pick([
+      {},
+      { cookie: pick(['foilbank-session=x', '__Host-foilbank-session=%', '=;;=', 'a'.repeat(5000)]) },
+    ]),
+    ...pick([{}, { range: pick(['bytes=9-1', 'bytes=-', 'bytes=1-', 'bytes=-1--5', 'x']) }]),
+    ...pick([{}, { origin: pick([service.url, 'null', 'http://[', 'https://evil.example']) }]),
+    ...pick([{}, { 'sec-fetch-site': pick(['same-origin', 'cross-site', 'none', 'x']) }]),
+    ...pick([
+      {},
+      { 'if-none-match': pick(['*', '"', 'W/"x"']), 'accept-encoding': pick(['br', 'gzip', ';q=']) },
+    ]),
+  };
+  const method = pick(['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
+  const bytes = method === 'GET' || method === 'HEAD' ? Buffer.alloc(0) : Buffer.from('{"a":1}');
+  const guarded = path === '/metrics' ? 'read' : path.startsWith('/studio/queues') ? 'admin' : undefined;
+  const wrong = guarded !== undefined && (headers.authorization === undefined || holder !== guarded);
+  return { path, method, headers, bytes, wrong, scope: guarded };
+}
+
 let [answered, succeeded, wrongScope] = [0, 0, 0];
 const note = ({ wrong, path, headers, scope }, status, grpcStatus) => {
   answered++;
   // A gRPC stream that broke off has no status: it gave nothing away.
-  const grpc = headers['content-type'].startsWith('application/grpc');
+  const grpc = typeOf({ headers }).startsWith('application/grpc');
   const ok = status === 200 && (grpcStatus === '0' || (grpcStatus === undefined && !grpc));
   if (ok) succeeded++;
   if (!ok || !wrong) return;
   wrongScope++;
   console.error(JSON.stringify({ path, scope, headers, status, grpcStatus }));
 };
+const typeOf = ({ headers }) => headers['content-type'] ?? '';
 const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
 const overHttp1 = (r) =>
   new Promise((resolve) => {
@@ -262,7 +304,7 @@ const overHttp1 = (r) =>
         hostname,
         port,
         path: r.path,
-        method: 'POST',
+        method: r.method ?? 'POST',
         headers: { ...r.headers, 'content-length': r.bytes.length },
         agent,
       },
@@ -271,7 +313,7 @@ const overHttp1 = (r) =>
         response.on('data', (c) => (text += c.toString('latin1')));
         response.on('end', () => {
           const inBody = /grpc-status: ?(\d+)/i.exec(text)?.[1];
-          const streamed = r.headers['content-type'].startsWith('application/connect+')
+          const streamed = typeOf(r).startsWith('application/connect+')
             ? text.includes('"error"')
               ? '1'
               : '0'
@@ -296,7 +338,7 @@ const overHttp2 = (r) =>
       session = http2.connect(service.url);
       session.on('error', () => {});
     }
-    const stream = session.request({ ':method': 'POST', ':path': r.path, ...r.headers });
+    const stream = session.request({ ':method': r.method ?? 'POST', ':path': r.path, ...r.headers });
     let [status, grpcStatus, text] = [0, undefined, ''];
     stream.on('response', (h) => ([status, grpcStatus] = [h[':status'], h['grpc-status']]));
     stream.on('trailers', (h) => (grpcStatus = h['grpc-status'] ?? grpcStatus));
@@ -304,7 +346,7 @@ const overHttp2 = (r) =>
     stream.on('error', () => {});
     stream.on('close', () => {
       const inBody = /grpc-status: ?(\d+)/i.exec(text)?.[1];
-      const streamed = r.headers['content-type'].startsWith('application/connect+')
+      const streamed = typeOf(r).startsWith('application/connect+')
         ? text.includes('"error"')
           ? '1'
           : '0'
@@ -347,7 +389,8 @@ await Promise.all(
         rss.push(Math.round(process.memoryUsage().rss / 1e6));
       }
       const way = random();
-      await (way < 0.005 ? raw() : way < 0.5 ? overHttp1(request()) : overHttp2(request()));
+      const one = random() < 0.15 ? pageRequest() : request();
+      await (way < 0.005 ? raw() : way < 0.5 ? overHttp1(one) : overHttp2(one));
     }
   }),
 );
