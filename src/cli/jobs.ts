@@ -35,7 +35,7 @@ export function jobsCommand(context: ContextOf): Command {
         const views = await listFlows(queues, limit);
         if (json) return views.forEach(printJson);
         if (views.length === 0) return say('no refresh is known; `foilbank enqueue refresh` begins one');
-        print(table(['id', 'bank', 'kind', 'status', 'chunks', 'begun', 'note'], views.map(row)));
+        print(table(['id', 'bank', 'kind', 'status', 'chunks', 'begun (UTC)', 'note'], views.map(row)));
       }),
     );
   jobs

@@ -156,7 +156,12 @@ export async function showFlow(queues: Queues, id: string): Promise<FlowDetails>
 export async function retryFlow(queues: Queues, id: string): Promise<void> {
   const job = await findFlow(queues, id);
   const state = await job.getState();
-  if (state !== 'failed') throw new FoilbankError('FB_JOB_STATE', { id, state, wanted: 'failed' });
+  if (state !== 'failed')
+    throw new FoilbankError('FB_JOB_STATE', {
+      id,
+      state: statusOf(state, undefined, false),
+      wanted: 'failed',
+    });
   checkPayload('flow', job.data);
   const other = await claimTurn(queues, job);
   if (other)
@@ -177,7 +182,9 @@ export async function cancelFlow(queues: Queues, id: string): Promise<void> {
   const job = await findFlow(queues, id);
   const state = await job.getState();
   if (state === 'completed' || state === 'failed')
-    throw new FoilbankError('FB_JOB_STATE', { id, state, wanted: 'waiting or running' });
+    throw new FoilbankError('FB_JOB_STATE', {
+      ...{ id, state: statusOf(state, job.failedReason, false), wanted: 'waiting or running' },
+    });
   await new Cancellations(queues).set(id);
   // Who asks for a refresh from now on gets another one.
   await job.removeDeduplicationKey();

@@ -30,7 +30,7 @@ export function resolveWorkerSettings(
   for (const queue of serve)
     if (queue !== GENERATE && queue !== PUBLISH)
       throw new FoilbankError('FB_OPTION_INVALID', {
-        ...{ option: 'queues', value: queue, expected: `${GENERATE} or ${PUBLISH}` },
+        ...{ option: 'queues', value: JSON.stringify(queue), expected: `${GENERATE} or ${PUBLISH}` },
       });
   return Object.freeze({
     serve: [...new Set(serve)],

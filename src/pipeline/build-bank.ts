@@ -40,7 +40,7 @@ export interface BuildRequest {
   readonly onGates?: ((results: readonly GateResult[]) => void) | undefined;
   /** Makes repeated tries of one build one publication. */
   readonly attempt?: PublishOptions['attempt'];
-  /** Publishes a new version although the one in service has the same inputs. */
+  /** Publishes a new version although the one in service has the same inputs, or cannot be read. */
   readonly force?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnSeeds | undefined;
@@ -74,7 +74,7 @@ export interface BuildResult {
 export async function buildBank(request: BuildRequest): Promise<BuildResult> {
   const { pool, store, bank, networks, signal, epoch = 0 } = request;
   const { generator, embedder } = networks;
-  const chosen = chosenByPhotos(await inService(store, bank), networks);
+  const chosen = chosenByPhotos(await inService(store, bank, request.force), networks);
   const options = resolveBuildOptions({ ...chosen, ...request.options }, generator.card, embedder.card);
   const inputs = inputsOf(networks, options, epoch);
   const done = request.attempt && (await publishedBy(store, bank, request.attempt));
@@ -126,7 +126,7 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
     const shown = candidates.seeds.filter((seed) => !isDrawn(seed)).subarray(0, 96);
     const preview = await sheetOfSeeds(pool, maker.generator, shown, options.psi);
     onStep?.('publishing');
-    const tuning = tuningThatHolds(await inService(store, bank), { inputs, ...options });
+    const tuning = tuningThatHolds(await inService(store, bank, request.force), { inputs, ...options });
     return await publishBank(
       store,
       bank,
@@ -162,8 +162,9 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
 }
 
 /** A bank that is calibrated stays so: new faces are moved to where the old ones were. Another embedder has other places. */
-async function calibrated({ pool, store, bank, signal }: BuildRequest, built: Built): Promise<Built> {
-  const stored = await storedCalibration(store, bank, built.inputs.embedder);
+async function calibrated(request: BuildRequest, built: Built): Promise<Built> {
+  const { pool, store, bank, signal } = request;
+  const stored = await storedCalibration(store, bank, built.inputs.embedder, request.force);
   if (!stored) return built;
   const calibration = await calibrateFaces(pool, built.candidates, stored, {
     ceiling: built.options.duplicateCeiling,

@@ -83,10 +83,20 @@ export async function sameInService(
   return same ? manifest : undefined;
 }
 
-/** The manifest of the version in service, if the bank was ever published. @throws FoilbankError as `showBank` */
-export async function inService(store: BankStore, bank: string): Promise<Manifest | undefined> {
+/**
+ * The manifest of the version in service, if the bank was ever published.
+ *
+ * @param force a damaged one is as none
+ * @throws FoilbankError as `showBank`
+ */
+export async function inService(
+  store: BankStore,
+  bank: string,
+  force = false,
+): Promise<Manifest | undefined> {
   return showBank(store, bank).catch((error: unknown) => {
-    if (error instanceof FoilbankError && error.code === 'FB_BANK_NOT_FOUND') return undefined;
+    const code = error instanceof FoilbankError && error.code;
+    if (code === 'FB_BANK_NOT_FOUND' || (force && code === 'FB_BANK_CORRUPT')) return undefined;
     throw error;
   });
 }

@@ -133,13 +133,14 @@ async function distinctDraws(
   return { numbers, draws };
 }
 
-/** The calibration of the version in service, where it has one for this embedder. @throws FoilbankError as `showBank` */
+/** The calibration of the version in service, where it has one for this embedder. @throws FoilbankError as `inService` */
 export async function storedCalibration(
   store: BankStore,
   name: string,
   embedder: Pick<Manifest['inputs']['embedder'], 'cardSha256'>,
+  force?: boolean,
 ): Promise<StoredCalibration | undefined> {
-  const manifest = await inService(store, name);
+  const manifest = await inService(store, name, force);
   if (!manifest) return undefined;
   const { inputs, parameters, counts } = manifest;
   const { calibration: described } = parameters;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileStore, listVersions, openBank } from '../../src/bank/index.js';
@@ -50,6 +50,19 @@ async function filesOf(store: string, version: string): Promise<Record<string, s
 }
 
 describe('buildBank', () => {
+  it('says that the version in service is damaged; by force it builds a whole one in its place', async () => {
+    const store = storeNamed('damaged');
+    await build(store);
+    await writeFile(join(store.location, 'blobs/versions/000001/manifest.json'), '{');
+    await expect(build(store)).rejects.toMatchObject({
+      code: 'FB_BANK_CORRUPT',
+      remedy: expect.stringContaining('foilbank bank build --force'),
+    });
+    const { manifest } = await build(store, { force: true });
+    expect(manifest).toMatchObject({ version: '000002', counts: { accepted: 150 } });
+    expect((await openBank(store, 'blobs')).version).toBe('000002');
+  });
+
   it('publishes as many candidates as were asked for, from generators and embedders brought along', async () => {
     const store = storeNamed('first');
     const seen: Progress[] = [];

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FoilbankError } from '../../src/errors.js';
 import { connectForCommands, connectForWorker, resolveRedis } from '../../src/jobs/connection.js';
-import { checkRedis, openCheckedQueues, openQueues } from '../../src/jobs/open-queues.js';
+import { asRedisError, checkRedis, openCheckedQueues, openQueues } from '../../src/jobs/open-queues.js';
 import { freePort, hasRedis, needsRedis, type RedisServer, startRedis } from '../support/redis.js';
 
 /** As docs/operations.md gives it. */
@@ -137,6 +137,22 @@ describe.skipIf(!hasRedis)(needsRedis('a plain Redis'), () => {
     } finally {
       for (const c of [command, worker]) c.disconnect();
       await lost.stop();
+    }
+  });
+});
+
+describe.skipIf(!hasRedis)(needsRedis('a Redis that hangs'), () => {
+  it('lets a command fail after ten seconds, and what it fails with is told as unreachable', async () => {
+    const server = await startRedis();
+    const command = connectForCommands(settingsOf({ REDIS_URL: server.url }));
+    try {
+      await command.connect();
+      server.signal('SIGSTOP');
+      const error = await failureOf(command.ping());
+      expect(asRedisError(error, 'there')).toMatchObject({ code: 'FB_REDIS_UNREACHABLE' });
+    } finally {
+      command.disconnect();
+      await server.stop();
     }
   });
 });
