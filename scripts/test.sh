@@ -8,6 +8,7 @@ rm -f out/test/*
 
 step 'lint, types, rooms, unused code' make --no-print-directory lint
 step 'Redis' bash scripts/ensure.sh 'command -v redis-server' 'Redis (redis-server, for the queue tests)' redis-server
+bash scripts/ensure.sh 'command -v chromium || command -v google-chrome' 'Chromium (for the studio tests)' chromium || echo 'SKIPPED: the studio tests (no Chromium on this machine)'
 step 'tests' vitest run --reporter=default --reporter=json --outputFile.json=out/test/vitest.json
 if [ -d training/tests ]; then
   if bash scripts/ensure.sh '/usr/bin/python3 -c "import torch, cv2, numpy"' 'PyTorch for the training tests' python3-torch python3-opencv python3-numpy; then

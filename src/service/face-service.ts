@@ -37,7 +37,7 @@ export class PhotoReading {
   /** Every face, left to right. @throws FoilbankError as `read` */
   async portray(embedder: BankEmbedder, image: Uint8Array) {
     const reader = await this.#reader(embedder);
-    const portrayal = await reader.portray(image, { name: 'the photo' });
+    const portrayal = await reader.portray(image, { name: 'given' });
     return { ...portrayal, faces: leftToRight(portrayal.faces) };
   }
 
@@ -86,7 +86,7 @@ export function faceService(lookups: Lookups, photos: PhotoReading): ServiceImpl
     return { bank: manifest.bank, ...manifest.inputs.embedder };
   };
   const read = (embedder: BankEmbedder, asked: readonly Photo[]) =>
-    Promise.all(asked.map(async (photo, i) => faceOf(await photos.read(embedder, photo, `photo ${i}`))));
+    Promise.all(asked.map(async (photo, i) => faceOf(await photos.read(embedder, photo, `${i}`))));
   return {
     embed: async ({ bank, photos: asked }) => {
       const embedder = await embedderOf(bank);

@@ -25,7 +25,8 @@ export function problemOf(error: unknown): Problem | undefined {
     };
   return {
     code: detail?.code ?? Code[failure.code] ?? 'unknown',
-    message: failure.rawMessage,
+    // The code stands below it.
+    message: failure.rawMessage.replace(/^FB_[A-Z0-9_]+: /, ''),
     remedy: detail?.remedy || undefined,
     signedOut: failure.code === Code.Unauthenticated,
   };

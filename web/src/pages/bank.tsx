@@ -7,6 +7,7 @@ import { Histogram } from '../parts/histogram.js';
 import { NoBank } from '../parts/no-bank.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { VersionsTable } from '../parts/versions-table.js';
+import { Wide } from '../parts/wide.js';
 import { useTask } from '../use-task.js';
 
 /** What is in a bank: versions, gates, spread, and every candidate. */
@@ -82,7 +83,7 @@ export function BankPage() {
           </dl>
           {shown.reason && <p class="quiet">{shown.reason}</p>}
           <h3>Gates</h3>
-          <div class="wide">
+          <Wide label="Gates">
             <table>
               <thead>
                 <tr>
@@ -103,7 +104,7 @@ export function BankPage() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Wide>
           {shown.generated > 0 && (
             <p>
               Of {count(shown.generated)} seeds tried,{' '}

@@ -116,7 +116,7 @@ export function Compare() {
                 r: [result.left.r, result.right.r],
                 operator: scored.value?.operator.split('/')[0] ?? '',
               },
-              usual: choice.k === bank.k && facts?.calibration !== 'none' ? facts?.r : undefined,
+              usual: choice.k === facts?.k && facts.calibration !== 'none' ? facts?.r : undefined,
               decided: decidedBy(result, threshold, bank.presets),
             })}
           </p>

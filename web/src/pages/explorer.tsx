@@ -58,8 +58,11 @@ export function Explorer() {
               )}
             </dl>
           )}
+          <p class="quiet" aria-live="polite">
+            {answer.busy && 'Looking up…'}
+          </p>
           <OutsideNote of={set?.discrepancy} />
-          {facts?.r && choice.k === bank.k && (
+          {facts?.r && choice.k === facts.k && (
             <Histogram title="r over the bank" of={facts.r} marks={marks} />
           )}
         </section>

@@ -7,6 +7,7 @@ import { ENDED } from '../job-states.js';
 import { JobRow } from '../parts/job-row.js';
 import { ProblemNote } from '../parts/problem-note.js';
 import { RefreshForm } from '../parts/refresh-form.js';
+import { Wide } from '../parts/wide.js';
 import { may } from '../session.js';
 import { useTask } from '../use-task.js';
 
@@ -73,7 +74,7 @@ export function Jobs() {
         </p>
       )}
       {!!schedules.value?.schedules.length && (
-        <div class="wide">
+        <Wide label="Schedules">
           <table>
             <thead>
               <tr>
@@ -96,7 +97,7 @@ export function Jobs() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Wide>
       )}
       <p>
         <a href={`${import.meta.env.BASE_URL}queues/`}>The raw queues</a>

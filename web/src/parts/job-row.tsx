@@ -57,8 +57,7 @@ export function JobRow({
         <>
           <progress value={done} max={total || 1} aria-label={`${job.bank}: seeds done`} />
           <p class="quiet">
-            {count(done)} of {count(total)} seeds, {count(job.chunksDone)} of {count(job.chunksTotal)} chunks
-            {job.chunksFailed > 0 && `, ${count(job.chunksFailed)} failed`}
+            {total === 0 ? 'No worker has taken it up yet.' : <Progress job={job} />}
             {left !== undefined && ` · about ${seconds(left)} left`}
           </p>
         </>
@@ -93,6 +92,16 @@ export function JobRow({
         />
       )}
     </li>
+  );
+}
+
+function Progress({ job }: { job: Job }) {
+  return (
+    <>
+      {count(job.seedsDone)} of {count(job.seedsTotal)} seeds, {count(job.chunksDone)} of{' '}
+      {count(job.chunksTotal)} chunks
+      {job.chunksFailed > 0 && `, ${count(job.chunksFailed)} failed`}
+    </>
   );
 }
 

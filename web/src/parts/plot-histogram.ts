@@ -2,6 +2,8 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Histogram } from '../../../src/gen/index.js';
 
+const compact = new Intl.NumberFormat('en', { notation: 'compact' });
+
 export interface Mark {
   readonly name: string;
   readonly at: number;
@@ -38,7 +40,7 @@ export function plotHistogram(element: HTMLElement, of: Histogram, marks: readon
     {
       ...{ width: element.clientWidth, height: 160, legend: { show: false }, cursor: { show: false } },
       scales: { x: { time: false, range: [low, high] }, y: { range: (_u, _low, top) => [0, top * 1.05] } },
-      axes: [axis, { ...axis, size: 52 }],
+      axes: [axis, { ...axis, size: 52, values: (_u, at) => at.map((n) => compact.format(n)) }],
       series: [
         {},
         {

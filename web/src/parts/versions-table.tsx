@@ -7,6 +7,7 @@ import { type Problem, problemOf } from '../problem.js';
 import { may } from '../session.js';
 import { Confirm } from './confirm.js';
 import { ProblemNote } from './problem-note.js';
+import { Wide } from './wide.js';
 
 export function VersionsTable({
   bank,
@@ -38,7 +39,7 @@ export function VersionsTable({
     <section>
       <h2>Versions</h2>
       <ProblemNote problem={problem} />
-      <div class="wide">
+      <Wide label="Versions">
         <table>
           <thead>
             <tr>
@@ -93,7 +94,7 @@ export function VersionsTable({
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
       {asked && (
         <Confirm
           question={`Put version ${asked} of ${bank} into service?`}
