@@ -21,6 +21,7 @@ import {
   ListCandidatesResponseSchema,
   ListVersionsResponseSchema,
   PictureSchema,
+  TuningSchema,
   type Version,
   VersionSchema,
 } from '../gen/index.js';
@@ -132,20 +133,28 @@ async function versionOf(
 }
 
 function factsOf({ inputs, counts, parameters, gateResults, files }: Manifest) {
-  const { calibration } = parameters;
+  const { calibration, tuning } = parameters;
   return {
     ...{ generator: inputs.generator.name, embedder: inputs.embedder.name, psi: inputs.psi },
     ...{ dimension: inputs.embedder.dimension, epoch: inputs.seeds.epoch },
     ...{ generated: counts.generated, rejected: counts.rejected, drawn: counts.drawn ?? 0 },
     ...{ operator: parameters.operator, k: parameters.neighbours, lambda: parameters.lambda },
     ...{ engine: parameters.engine, calibration: calibration.kind },
-    reason: calibration.kind === 'none' ? '' : calibration.reason,
+    reason: [calibration.kind === 'none' ? '' : calibration.reason, tuning?.reason ?? '']
+      .filter(Boolean)
+      .join('; '),
+    ...(tuning ? { tuning: tuningOf(tuning) } : {}),
     gates: gateResults.map(({ gate, passed, value, limit }) =>
       create(GateSchema, { name: gate, passed, value, limit }),
     ),
     bytes: BigInt(files.reduce((sum, file) => sum + file.bytes, 0)),
   };
 }
+
+const tuningOf = ({ gain: [gainFrom, gainTo], ...told }: NonNullable<Manifest['parameters']['tuning']>) => {
+  const { falseAcceptRate, photos, people, raw, aligned } = told;
+  return create(TuningSchema, { falseAcceptRate, photos, people, raw, aligned, gainFrom, gainTo });
+};
 
 const histogramOf = ({ from, to, counts, mean, deviation }: Spread) =>
   create(HistogramSchema, { from, to, counts: [...counts], mean, deviation });

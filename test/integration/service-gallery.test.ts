@@ -50,6 +50,10 @@ async function publishPictured(store: FileStore, salt: number) {
           ],
           reason: 'it was measured',
         },
+        tuning: {
+          ...{ falseAcceptRate: 0.001, photos: 60, people: 20, raw: 0.8, aligned: 0.85 },
+          ...{ gain: [0.01, 0.09] as [number, number], reason: 'it helps' },
+        },
       },
       counts: { ...counts, drawn: 1, generated: counts.generated - 1 },
     }),
@@ -91,9 +95,14 @@ describe('versions', () => {
     expect(told).toMatchObject({
       ...{ bank: 'default', version: { version: '000003', inService: true, fault: '' } },
       ...{ generator: 'tiny-generator', dimension: 8, drawn: 1, k: 16, operator: 'standardise/1' },
-      ...{ calibration: 'mixture', reason: 'it was measured', rejected: { score: 7, duplicate: 3 } },
+      ...{
+        calibration: 'mixture',
+        reason: 'it was measured; it helps',
+        rejected: { score: 7, duplicate: 3 },
+      },
       gates: [{ name: 'yield', passed: true, value: 0.93, limit: 0.5 }],
     });
+    expect(told.tuning).toMatchObject({ people: 20, raw: 0.8, aligned: 0.85, gainFrom: 0.01, gainTo: 0.09 });
     expect(told.bytes).toBeGreaterThan(BigInt(ROWS * 8 * 4));
     const total = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);
     expect(total(told.r!.counts)).toBe(ROWS);

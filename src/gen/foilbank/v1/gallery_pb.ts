@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file foilbank/v1/gallery.proto.
  */
 export const file_foilbank_v1_gallery: GenFile = /*@__PURE__*/
-  fileDesc("Chlmb2lsYmFuay92MS9nYWxsZXJ5LnByb3RvEgtmb2lsYmFuay52MSIsChNMaXN0VmVyc2lvbnNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEAiTAoUTGlzdFZlcnNpb25zUmVzcG9uc2USDAoEYmFuaxgBIAEoCRImCgh2ZXJzaW9ucxgCIAMoCzIULmZvaWxiYW5rLnYxLlZlcnNpb24ikQEKB1ZlcnNpb24SDwoHdmVyc2lvbhgBIAEoCRIuCgpjcmVhdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjYW5kaWRhdGVzGAMgASgNEhIKCmluX3NlcnZpY2UYBCABKAgSDgoGcGlubmVkGAUgASgIEg0KBWZhdWx0GAYgASgJIlQKEUdldFZlcnNpb25SZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQikwQKEkdldFZlcnNpb25SZXNwb25zZRIMCgRiYW5rGAEgASgJEiUKB3ZlcnNpb24YAiABKAsyFC5mb2lsYmFuay52MS5WZXJzaW9uEhEKCWdlbmVyYXRvchgDIAEoCRIQCghlbWJlZGRlchgEIAEoCRIRCglkaW1lbnNpb24YBSABKA0SCwoDcHNpGAYgASgBEg0KBWVwb2NoGAcgASgNEhEKCWdlbmVyYXRlZBgIIAEoDRI/CghyZWplY3RlZBgJIAMoCzItLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXNwb25zZS5SZWplY3RlZEVudHJ5Eg0KBWRyYXduGAogASgNEhAKCG9wZXJhdG9yGAsgASgJEgkKAWsYDCABKA0SDgoGbGFtYmRhGA0gASgBEg4KBmVuZ2luZRgOIAEoCRITCgtjYWxpYnJhdGlvbhgPIAEoCRIOCgZyZWFzb24YECABKAkSIAoFZ2F0ZXMYESADKAsyES5mb2lsYmFuay52MS5HYXRlEg0KBWJ5dGVzGBIgASgEEiEKAXIYEyABKAsyFi5mb2lsYmFuay52MS5IaXN0b2dyYW0SKgoKc2ltaWxhcml0eRgUIAEoCzIWLmZvaWxiYW5rLnYxLkhpc3RvZ3JhbRovCg1SZWplY3RlZEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDToCOAEiQgoER2F0ZRIMCgRuYW1lGAEgASgJEg4KBnBhc3NlZBgCIAEoCBINCgV2YWx1ZRgDIAEoARINCgVsaW1pdBgEIAEoASJWCglIaXN0b2dyYW0SDAoEZnJvbRgBIAEoARIKCgJ0bxgCIAEoARIOCgZjb3VudHMYAyADKA0SDAoEbWVhbhgEIAEoARIRCglkZXZpYXRpb24YBSABKAEigQEKFUxpc3RDYW5kaWRhdGVzUmVxdWVzdBIVCgRiYW5rGAEgASgJQge6SARyAhhAEigKB3ZlcnNpb24YAiABKAlCF7pIFHISMhBeKFswLTldezYsMTV9KT8kEg4KBm9mZnNldBgDIAEoDRIXCgVsaW1pdBgEIAEoDUIIukgFKgMY6AcicgoWTGlzdENhbmRpZGF0ZXNSZXNwb25zZRIMCgRiYW5rGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFdG90YWwYAyABKA0SKgoKY2FuZGlkYXRlcxgEIAMoCzIWLmZvaWxiYW5rLnYxLkNhbmRpZGF0ZSI0CglDYW5kaWRhdGUSCgoCaWQYASABKAkSDAoEc2VlZBgCIAEoBBINCgVkcmF3bhgDIAEoCCKVAQoSR2V0UGljdHVyZXNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQSJgoFc2VlZHMYAyADKARCF7pIFJIBEQgBEEAiCzIJGP////////8PEhYKBHNpemUYBCABKA1CCLpIBSoDGIAEIj0KE0dldFBpY3R1cmVzUmVzcG9uc2USJgoIcGljdHVyZXMYASADKAsyFC5mb2lsYmFuay52MS5QaWN0dXJlIiYKB1BpY3R1cmUSDAoEc2VlZBgBIAEoBBINCgVpbWFnZRgCIAEoDDKCAwoOR2FsbGVyeVNlcnZpY2USXAoMTGlzdFZlcnNpb25zEiAuZm9pbGJhbmsudjEuTGlzdFZlcnNpb25zUmVxdWVzdBohLmZvaWxiYW5rLnYxLkxpc3RWZXJzaW9uc1Jlc3BvbnNlIgeQAgH4vhgBElYKCkdldFZlcnNpb24SHi5mb2lsYmFuay52MS5HZXRWZXJzaW9uUmVxdWVzdBofLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXNwb25zZSIHkAIB+L4YARJiCg5MaXN0Q2FuZGlkYXRlcxIiLmZvaWxiYW5rLnYxLkxpc3RDYW5kaWRhdGVzUmVxdWVzdBojLmZvaWxiYW5rLnYxLkxpc3RDYW5kaWRhdGVzUmVzcG9uc2UiB5ACAfi+GAESVgoLR2V0UGljdHVyZXMSHy5mb2lsYmFuay52MS5HZXRQaWN0dXJlc1JlcXVlc3QaIC5mb2lsYmFuay52MS5HZXRQaWN0dXJlc1Jlc3BvbnNlIgT4vhgBYgZwcm90bzM", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Chlmb2lsYmFuay92MS9nYWxsZXJ5LnByb3RvEgtmb2lsYmFuay52MSIsChNMaXN0VmVyc2lvbnNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEAiTAoUTGlzdFZlcnNpb25zUmVzcG9uc2USDAoEYmFuaxgBIAEoCRImCgh2ZXJzaW9ucxgCIAMoCzIULmZvaWxiYW5rLnYxLlZlcnNpb24ikQEKB1ZlcnNpb24SDwoHdmVyc2lvbhgBIAEoCRIuCgpjcmVhdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjYW5kaWRhdGVzGAMgASgNEhIKCmluX3NlcnZpY2UYBCABKAgSDgoGcGlubmVkGAUgASgIEg0KBWZhdWx0GAYgASgJIlQKEUdldFZlcnNpb25SZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQiuAQKEkdldFZlcnNpb25SZXNwb25zZRIMCgRiYW5rGAEgASgJEiUKB3ZlcnNpb24YAiABKAsyFC5mb2lsYmFuay52MS5WZXJzaW9uEhEKCWdlbmVyYXRvchgDIAEoCRIQCghlbWJlZGRlchgEIAEoCRIRCglkaW1lbnNpb24YBSABKA0SCwoDcHNpGAYgASgBEg0KBWVwb2NoGAcgASgNEhEKCWdlbmVyYXRlZBgIIAEoDRI/CghyZWplY3RlZBgJIAMoCzItLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXNwb25zZS5SZWplY3RlZEVudHJ5Eg0KBWRyYXduGAogASgNEhAKCG9wZXJhdG9yGAsgASgJEgkKAWsYDCABKA0SDgoGbGFtYmRhGA0gASgBEg4KBmVuZ2luZRgOIAEoCRITCgtjYWxpYnJhdGlvbhgPIAEoCRIOCgZyZWFzb24YECABKAkSIAoFZ2F0ZXMYESADKAsyES5mb2lsYmFuay52MS5HYXRlEg0KBWJ5dGVzGBIgASgEEiEKAXIYEyABKAsyFi5mb2lsYmFuay52MS5IaXN0b2dyYW0SKgoKc2ltaWxhcml0eRgUIAEoCzIWLmZvaWxiYW5rLnYxLkhpc3RvZ3JhbRIjCgZ0dW5pbmcYFSABKAsyEy5mb2lsYmFuay52MS5UdW5pbmcaLwoNUmVqZWN0ZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIoUBCgZUdW5pbmcSGQoRZmFsc2VfYWNjZXB0X3JhdGUYASABKAESDgoGcGhvdG9zGAIgASgNEg4KBnBlb3BsZRgDIAEoDRILCgNyYXcYBCABKAESDwoHYWxpZ25lZBgFIAEoARIRCglnYWluX2Zyb20YBiABKAESDwoHZ2Fpbl90bxgHIAEoASJCCgRHYXRlEgwKBG5hbWUYASABKAkSDgoGcGFzc2VkGAIgASgIEg0KBXZhbHVlGAMgASgBEg0KBWxpbWl0GAQgASgBIlYKCUhpc3RvZ3JhbRIMCgRmcm9tGAEgASgBEgoKAnRvGAIgASgBEg4KBmNvdW50cxgDIAMoDRIMCgRtZWFuGAQgASgBEhEKCWRldmlhdGlvbhgFIAEoASKBAQoVTGlzdENhbmRpZGF0ZXNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQSDgoGb2Zmc2V0GAMgASgNEhcKBWxpbWl0GAQgASgNQgi6SAUqAxjoByJyChZMaXN0Q2FuZGlkYXRlc1Jlc3BvbnNlEgwKBGJhbmsYASABKAkSDwoHdmVyc2lvbhgCIAEoCRINCgV0b3RhbBgDIAEoDRIqCgpjYW5kaWRhdGVzGAQgAygLMhYuZm9pbGJhbmsudjEuQ2FuZGlkYXRlIjQKCUNhbmRpZGF0ZRIKCgJpZBgBIAEoCRIMCgRzZWVkGAIgASgEEg0KBWRyYXduGAMgASgIIpUBChJHZXRQaWN0dXJlc1JlcXVlc3QSFQoEYmFuaxgBIAEoCUIHukgEcgIYQBIoCgd2ZXJzaW9uGAIgASgJQhe6SBRyEjIQXihbMC05XXs2LDE1fSk/JBImCgVzZWVkcxgDIAMoBEIXukgUkgERCAEQQCILMgkY/////////w8SFgoEc2l6ZRgEIAEoDUIIukgFKgMYgAQiPQoTR2V0UGljdHVyZXNSZXNwb25zZRImCghwaWN0dXJlcxgBIAMoCzIULmZvaWxiYW5rLnYxLlBpY3R1cmUiJgoHUGljdHVyZRIMCgRzZWVkGAEgASgEEg0KBWltYWdlGAIgASgMMoIDCg5HYWxsZXJ5U2VydmljZRJcCgxMaXN0VmVyc2lvbnMSIC5mb2lsYmFuay52MS5MaXN0VmVyc2lvbnNSZXF1ZXN0GiEuZm9pbGJhbmsudjEuTGlzdFZlcnNpb25zUmVzcG9uc2UiB5ACAfi+GAESVgoKR2V0VmVyc2lvbhIeLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXF1ZXN0Gh8uZm9pbGJhbmsudjEuR2V0VmVyc2lvblJlc3BvbnNlIgeQAgH4vhgBEmIKDkxpc3RDYW5kaWRhdGVzEiIuZm9pbGJhbmsudjEuTGlzdENhbmRpZGF0ZXNSZXF1ZXN0GiMuZm9pbGJhbmsudjEuTGlzdENhbmRpZGF0ZXNSZXNwb25zZSIHkAIB+L4YARJWCgtHZXRQaWN0dXJlcxIfLmZvaWxiYW5rLnYxLkdldFBpY3R1cmVzUmVxdWVzdBogLmZvaWxiYW5rLnYxLkdldFBpY3R1cmVzUmVzcG9uc2UiBPi+GAFiBnByb3RvMw", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message foilbank.v1.ListVersionsRequest
@@ -244,6 +244,13 @@ export type GetVersionResponse = Message<"foilbank.v1.GetVersionResponse"> & {
    * @generated from field: foilbank.v1.Histogram similarity = 20;
    */
   similarity?: Histogram | undefined;
+
+  /**
+   * What labelled photos said of the operator; absent where none were asked.
+   *
+   * @generated from field: foilbank.v1.Tuning tuning = 21;
+   */
+  tuning?: Tuning | undefined;
 };
 
 /**
@@ -252,6 +259,61 @@ export type GetVersionResponse = Message<"foilbank.v1.GetVersionResponse"> & {
  */
 export const GetVersionResponseSchema: GenMessage<GetVersionResponse> = /*@__PURE__*/
   messageDesc(file_foilbank_v1_gallery, 4);
+
+/**
+ * Measured on people who had no part in the choice of operator, K and lambda.
+ *
+ * @generated from message foilbank.v1.Tuning
+ */
+export type Tuning = Message<"foilbank.v1.Tuning"> & {
+  /**
+   * The false accept rate that the choice was made for.
+   *
+   * @generated from field: double false_accept_rate = 1;
+   */
+  falseAcceptRate: number;
+
+  /**
+   * @generated from field: uint32 photos = 2;
+   */
+  photos: number;
+
+  /**
+   * @generated from field: uint32 people = 3;
+   */
+  people: number;
+
+  /**
+   * True accept rates at it, of raw similarities and by the operator.
+   *
+   * @generated from field: double raw = 4;
+   */
+  raw: number;
+
+  /**
+   * @generated from field: double aligned = 5;
+   */
+  aligned: number;
+
+  /**
+   * 95 % interval of aligned - raw.
+   *
+   * @generated from field: double gain_from = 6;
+   */
+  gainFrom: number;
+
+  /**
+   * @generated from field: double gain_to = 7;
+   */
+  gainTo: number;
+};
+
+/**
+ * Describes the message foilbank.v1.Tuning.
+ * Use `create(TuningSchema)` to create a new message.
+ */
+export const TuningSchema: GenMessage<Tuning> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 5);
 
 /**
  * @generated from message foilbank.v1.Gate
@@ -283,7 +345,7 @@ export type Gate = Message<"foilbank.v1.Gate"> & {
  * Use `create(GateSchema)` to create a new message.
  */
 export const GateSchema: GenMessage<Gate> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 5);
+  messageDesc(file_foilbank_v1_gallery, 6);
 
 /**
  * @generated from message foilbank.v1.Histogram
@@ -322,7 +384,7 @@ export type Histogram = Message<"foilbank.v1.Histogram"> & {
  * Use `create(HistogramSchema)` to create a new message.
  */
 export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 6);
+  messageDesc(file_foilbank_v1_gallery, 7);
 
 /**
  * @generated from message foilbank.v1.ListCandidatesRequest
@@ -356,7 +418,7 @@ export type ListCandidatesRequest = Message<"foilbank.v1.ListCandidatesRequest">
  * Use `create(ListCandidatesRequestSchema)` to create a new message.
  */
 export const ListCandidatesRequestSchema: GenMessage<ListCandidatesRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 7);
+  messageDesc(file_foilbank_v1_gallery, 8);
 
 /**
  * @generated from message foilbank.v1.ListCandidatesResponse
@@ -388,7 +450,7 @@ export type ListCandidatesResponse = Message<"foilbank.v1.ListCandidatesResponse
  * Use `create(ListCandidatesResponseSchema)` to create a new message.
  */
 export const ListCandidatesResponseSchema: GenMessage<ListCandidatesResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 8);
+  messageDesc(file_foilbank_v1_gallery, 9);
 
 /**
  * @generated from message foilbank.v1.Candidate
@@ -419,7 +481,7 @@ export type Candidate = Message<"foilbank.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 9);
+  messageDesc(file_foilbank_v1_gallery, 10);
 
 /**
  * @generated from message foilbank.v1.GetPicturesRequest
@@ -453,7 +515,7 @@ export type GetPicturesRequest = Message<"foilbank.v1.GetPicturesRequest"> & {
  * Use `create(GetPicturesRequestSchema)` to create a new message.
  */
 export const GetPicturesRequestSchema: GenMessage<GetPicturesRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 10);
+  messageDesc(file_foilbank_v1_gallery, 11);
 
 /**
  * @generated from message foilbank.v1.GetPicturesResponse
@@ -472,7 +534,7 @@ export type GetPicturesResponse = Message<"foilbank.v1.GetPicturesResponse"> & {
  * Use `create(GetPicturesResponseSchema)` to create a new message.
  */
 export const GetPicturesResponseSchema: GenMessage<GetPicturesResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 11);
+  messageDesc(file_foilbank_v1_gallery, 12);
 
 /**
  * @generated from message foilbank.v1.Picture
@@ -496,7 +558,7 @@ export type Picture = Message<"foilbank.v1.Picture"> & {
  * Use `create(PictureSchema)` to create a new message.
  */
 export const PictureSchema: GenMessage<Picture> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 12);
+  messageDesc(file_foilbank_v1_gallery, 13);
 
 /**
  * What is in a bank, for people to look at: its versions, statistics and the pictures of its virtual faces. No real face is in it.
