@@ -33,17 +33,18 @@ export class Door {
   }
 
   /**
-   * Whether a browser's request comes from a page of this server, as far as its headers tell. What no browser sent passes where
-   * there are no keys: it bears no sign of where it comes from.
+   * Whether a browser's request comes from a page of this server, as far as its headers tell. Where there are no keys, what no
+   * browser sent passes.
    *
    * @throws FoilbankError FB_ORIGIN_REFUSED
    */
   checkPage(asking: Asking): void {
     const { open } = this.gatekeeper;
-    if (open && !asking.header('origin') && !asking.header('sec-fetch-site')) return;
-    checkOwnPage(asking);
-    if (!open) return;
-    // Without keys nothing else keeps out the pages of a name that was made to mean this machine.
+    const fromBrowser = Boolean(asking.header('origin') || asking.header('sec-fetch-site'));
+    if (!open || fromBrowser) checkOwnPage(asking);
+    // Without keys nothing else keeps out the pages of a name that was made to mean this machine. To them it is their own server,
+    // and what they read there bears no sign of a browser.
+    if (!open || !(fromBrowser || reads(asking))) return;
     const name = parsedUrl(asking.url)?.hostname ?? '';
     if (!isLoopback(name.replace(/^\[|\]$/g, ''))) throw refused(name);
   }
@@ -59,12 +60,13 @@ export function sessionIdOf(asking: Asking): string | undefined {
 /** `Origin` comes with everything that changes something; its scheme may be another where a proxy in front speaks TLS. */
 function checkOwnPage(asking: Asking): void {
   const [origin, site] = [asking.header('origin'), asking.header('sec-fetch-site')];
-  const reads = asking.method === 'GET' || asking.method === 'HEAD';
   // `none` is an address that was typed, or a bookmark.
-  if (site && site !== 'same-origin' && !(reads && site === 'none')) throw refused(origin || site);
-  if (!origin && !reads) throw refused('an unknown page');
+  if (site && site !== 'same-origin' && !(reads(asking) && site === 'none')) throw refused(origin || site);
+  if (!origin && !reads(asking)) throw refused('an unknown page');
   if (origin && !isOwn(origin, asking)) throw refused(origin);
 }
+
+const reads = ({ method }: Asking): boolean => method === 'GET' || method === 'HEAD';
 
 function isOwn(origin: string, { url }: Asking): boolean {
   const [from, own] = [parsedUrl(origin), parsedUrl(url)];

@@ -120,8 +120,8 @@ describe('the door', () => {
 
   it('without keys keeps out pages of other people, and of names that were made to mean this machine', () => {
     const open = new Door(openDoor, new Sessions(openDoor, { idleMs: 1000, longestMs: 1000 }));
-    const outcome = (headers: Record<string, string>, url = 'http://127.0.0.1:8080/x') =>
-      codeOf(() => open.admit(asking(headers, 'POST', url), 'admin'));
+    const outcome = (headers: Record<string, string>, url = 'http://127.0.0.1:8080/x', method = 'POST') =>
+      codeOf(() => open.admit(asking(headers, method, url), 'admin'));
     expect(outcome({})).toBe('ok');
     expect(outcome({ origin: 'http://127.0.0.1:8080' })).toBe('ok');
     expect(outcome({ origin: 'http://[::1]:8080' }, 'http://[::1]:8080/x')).toBe('ok');
@@ -129,5 +129,10 @@ describe('the door', () => {
     expect(outcome({ origin: 'http://evil.example:8080' }, 'http://evil.example:8080/x')).toBe(
       'FB_ORIGIN_REFUSED',
     );
+    // Reading what it takes for its own server, a browser tells neither.
+    expect(outcome({}, 'http://evil.example:8080/x', 'GET')).toBe('FB_ORIGIN_REFUSED');
+    expect(outcome({}, 'http://localhost:8080/x', 'GET')).toBe('ok');
+    // A proxy before it may well bear another name.
+    expect(outcome({}, 'http://bank.example/x')).toBe('ok');
   });
 });
