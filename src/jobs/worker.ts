@@ -142,23 +142,17 @@ export class JobWorkers {
   async close(deadline: number): Promise<void> {
     const { log } = this.settings;
     this.#closing = true;
-    // Closing a BullMQ worker waits for Redis; a pause that waits for nothing stops it from taking jobs.
+    // Closing a BullMQ worker waits for Redis, unless by force; a pause that waits for nothing stops it from taking jobs.
     await Promise.all(this.#workers.map((w) => w.pause(true)));
     for (const until = performance.now() + deadline; this.#inHand > 0 && performance.now() < until; )
       await sleep(Math.min(LOOK, until - performance.now()));
     this.#handBack.abort();
-    const orderly = (await this.#answers()) && (await within(this.#closeAll(false), GRACE));
-    if (!orderly) {
-      log.warn('Redis does not answer; jobs under way are taken back from this worker by the others');
-      await within(this.#closeAll(true), GRACE);
-    }
+    const answers = await this.#answers();
+    const closed = await within(Promise.all(this.#workers.map((w) => w.close(!answers))), GRACE);
+    if (!(answers && closed))
+      log.warn('what is in hand could not be handed back; it is taken back from this worker by the others');
     // BullMQ leaves the connection that it was given open.
     for (const connection of this.#connections) connection.disconnect();
-  }
-
-  /** @param force without Redis */
-  async #closeAll(force: boolean): Promise<void> {
-    await Promise.all(this.#workers.map((w) => w.close(force)));
   }
 
   /** A worker's connection keeps what it is asked until Redis is back. */

@@ -31,7 +31,8 @@ export class WorkerProcess {
       },
       stdio: ['ignore', 'ignore', 'pipe', ...(movable ? (['ipc'] as const) : [])],
     });
-    this.gone = once(this.#child, 'exit').then(([code, signal]) => signal ?? code);
+    // Not `exit`: the last lines of its log come after that.
+    this.gone = once(this.#child, 'close').then(([code, signal]) => signal ?? code);
     createInterface({ input: this.#child.stderr as NodeJS.ReadableStream }).on('line', (line) =>
       this.log.push(line.startsWith('{') ? JSON.parse(line) : { msg: line }),
     );
