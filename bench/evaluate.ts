@@ -31,6 +31,10 @@ const OPTIONS = {
   learned: { type: 'boolean', default: false },
   resamples: { type: 'string', default: '400' },
   cache: { type: 'string', default: 'out/evaluate/embeddings' },
+  /** Which tables: clean, mixed or both. */
+  quality: { type: 'string', default: 'clean,mixed' },
+  /** Whether to choose settings on the half that is not tested too: half of the time. */
+  chosen: { type: 'boolean', default: true },
 } as const;
 
 /**
@@ -40,7 +44,7 @@ const OPTIONS = {
  * g = (TAR − raw) / (best cohort − raw).
  */
 export async function benchEvaluate(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  const { values } = parseArgs({ args: [...args], options: OPTIONS, allowNegative: true });
   const { cards, cache } = resolveConfig();
   const folders = { cards, cache };
   const [embedder, detector, landmarks] = await Promise.all([
@@ -58,24 +62,22 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
     const reader = new PhotoEmbeddings(pool, { faceBox: 'whole', cache: values.cache });
     const paths = files.map((name) => join(values.photos, name));
     const models = { embedder, detector, landmarks };
-    const clean = await reader.embed(paths, models);
-    const mixed = await reader.embed(paths, models, { change: mixedQuality(1) });
-    const rows = files.flatMap((_, i) => (clean[i] && mixed[i] ? [i] : []));
+    const tables: { title: string; found: (Float32Array | undefined)[] }[] = [];
+    for (const quality of values.quality.split(',')) {
+      const change = quality === 'mixed' ? mixedQuality(1) : undefined;
+      const title = change ? 'mixed quality' : 'the photos as they are';
+      tables.push({ title, found: await reader.embed(paths, models, { change }) });
+    }
+    const rows = files.flatMap((_, i) => (tables.every(({ found }) => found[i]) ? [i] : []));
     const { dimension } = embedder.card.output;
-    const matrix = (some: typeof clean) =>
-      UnitMatrix.concat(
-        rows.map((i) => UnitMatrix.adopt(some[i]!, dimension)),
-        dimension,
-      );
     const labels = rows.map((i) => identityOfPhoto(files[i]!, '.'));
     const ks = values.k.split(',').map(Number);
     const faces =
       values.bank === undefined ? undefined : await facesOfBank(values.store, values.bank, values.version);
     const samples = values.samples.split(',').map(Number);
-    for (const [title, embeddings] of [
-      ['the photos as they are', matrix(clean)],
-      ['mixed quality', matrix(mixed)],
-    ] as const) {
+    for (const [i, { title, found }] of tables.entries()) {
+      const vectors = rows.map((row) => UnitMatrix.adopt(found[row]!, dimension));
+      const embeddings = UnitMatrix.concat(vectors, dimension);
       const split = await evaluateSplits(
         pool,
         { embeddings, labels },
@@ -88,7 +90,8 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
             values.learned && faces
               ? await imitations(pool, faces, half.embeddings, samples[0]!, split)
               : undefined;
-          const best = faces ? await chosenFoils(pool, faces, half, samples[0]!, split) : undefined;
+          const best =
+            faces && values.chosen ? await chosenFoils(pool, faces, half, samples[0]!, split) : undefined;
           if (best) console.log(`  ${title}, split ${split + 1} chose ${best.said}`);
           return {
             estimators: [
@@ -105,8 +108,8 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
         { splits: Number(values.splits), resamples: Number(values.resamples) },
       );
       print(title, split, Number(values.splits), rows.length);
+      if (faces && i === 0) await membershipReport({ embeddings, labels }, samples, 3);
     }
-    await membershipReport({ embeddings: matrix(clean), labels }, samples, 3);
   } finally {
     await pool.close();
   }

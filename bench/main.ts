@@ -7,6 +7,7 @@ import { benchLearned } from './learned.js';
 import { run as benchPhotos } from './photos.js';
 import { benchQueue } from './queue.js';
 import { benchService } from './service.js';
+import { benchStrong } from './strong.js';
 
 /** `npm run bench -- NAME [options]`: one benchmark with its options; without a name all of them. */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   evaluate: benchEvaluate,
   learned: benchLearned,
   service: benchService,
+  strong: benchStrong,
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -22,9 +22,9 @@ import { latents } from '../../src/synthesis/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
 
 /** K by candidates. */
-const SHARES = [0.0025, 0.025];
+const SHARE = 0.025;
 
-/** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARES} of them. */
+/** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARE} of them. */
 export async function foils(
   pool: InferencePool,
   faces: UnitMatrix,
@@ -46,7 +46,7 @@ export async function foils(
   }
   const asked = await Promise.all(banks.map(([name, candidates]) => Asked.open(pool, name, candidates)));
   return {
-    estimators: asked.flatMap((one) => SHARES.map((share) => one.at(share))),
+    estimators: asked.map((one) => one.at(SHARE)),
     close: async () => {
       await Promise.all(asked.map((one) => one.close()));
     },
@@ -84,11 +84,15 @@ export async function chosenFoils(
   const judges = embeddings.gather(choosing);
   const identities = identitiesOf(choosing.map((row) => labels[row]!));
   let best = { tar: -1, pooling: 0, share: 0, settings: resolveOperatorSettings() };
+  let components: number | undefined;
   for (const pooling of POOLINGS) {
-    const asked = await bankOf(pool, faces, sample, pooling, 'tried');
+    const calibration = await fitCalibration(sample, undefined, { pooling, components });
+    // Their number hangs on the sample alone.
+    components = Math.max(1, calibration.mixture.length);
+    const asked = await bankOf(pool, faces, calibration, 'tried');
     try {
-      for (const share of TRIED_SHARES) {
-        const estimate = await asked.at(share).estimate(judges);
+      for (const [i, estimate] of (await asked.sizes(judges, TRIED_SHARES)).entries()) {
+        const share = TRIED_SHARES[i]!;
         const ways = TRIED_OPERATORS.flatMap((settings) =>
           alignmentsOf(judges.rows, [estimate], [settings.operator!], settings.lambda).slice(1),
         );
@@ -107,7 +111,8 @@ export async function chosenFoils(
     }
   }
   const { pooling, share, settings } = best;
-  const asked = await bankOf(pool, faces, sampleOf(embeddings, n, seed), pooling, `both, n ${n}`);
+  const calibration = await fitCalibration(sampleOf(embeddings, n, seed), undefined, { pooling });
+  const asked = await bankOf(pool, faces, calibration, `both, n ${n}`);
   const { operator, lambda } = settings;
   return {
     estimators: [],
@@ -120,11 +125,9 @@ export async function chosenFoils(
 async function bankOf(
   pool: InferencePool,
   faces: UnitMatrix,
-  sample: UnitMatrix,
-  pooling: number,
+  calibration: Calibration,
   name: string,
 ): Promise<Asked> {
-  const calibration = await fitCalibration(sample, undefined, { pooling });
   const moved = await mapFaces(calibration, faces);
   const draws = calibration.mixture.length > 0 ? [drawsBeside(faces, calibration)] : [];
   return Asked.open(pool, name, UnitMatrix.concat([moved, ...draws], faces.dimension));
@@ -149,6 +152,12 @@ class Asked {
   static async open(pool: InferencePool, name: string, candidates: UnitMatrix): Promise<Asked> {
     const exact = await ExactEngine.create({ candidates, pool });
     return new Asked(name, exact, new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 }));
+  }
+
+  /** r and σ at several K by candidates. */
+  sizes(embeddings: UnitMatrix, shares: readonly number[]) {
+    const ks = shares.map((share) => Math.round(share * this.search.candidates));
+    return new VirtualEstimator(this.search, 1).estimateSizes(embeddings, ks);
   }
 
   /** @param share K by candidates */

@@ -33,7 +33,10 @@ export function calibrateCommand(context: ContextOf): Command {
     .option('--bank <name>', 'support bank', DEFAULT_BANK)
     .option('--whole', 'each photo is a crop that one face fills: skip the detector')
     .option('--draws <ratio>', 'vectors drawn beside each face, 0 for faces alone (default: 1)', real(0, 10))
-    .option('--operator <name>', 'what the bank recommends then: none, shift, standardise', 'standardise')
+    .option(
+      '--operator <name>',
+      'what the bank recommends then: none, shift, standardise (default: standardise, with an embedder that was never measured none)',
+    )
     .option('--json', 'one JSON document')
     .addHelpText(
       'after',
@@ -65,9 +68,9 @@ async function calibrate(context: CliContext, photos: string[], options: Calibra
       file === undefined
         ? await sampleOfPhotos(context, pool, photos, options, service, unread)
         : await sampleOfFile(file, service.inputs.embedder.dimension);
-    const { draws: drawsPerFace, operator = 'standardise' } = options;
+    const { draws: drawsPerFace, operator } = options;
     return calibrateBank({
-      operator: { operator },
+      ...(operator === undefined ? {} : { operator: { operator } }),
       pool,
       store,
       bank,

@@ -35,17 +35,24 @@ const COMPONENTS = [1, 2, 4, 8] as const;
 const POOLING_JUDGED = 1;
 const POOLING_USED = 0.25;
 
+/** For studies alone. */
+export interface StudyOptions {
+  /** Of the mixture that is kept, in members a dimension. */
+  readonly pooling?: number;
+  /** Number of components, where it is known already. */
+  readonly components?: number | undefined;
+}
+
 /**
  * Calibrates to unlabelled embeddings. The strength follows from how many different ones there are; the number of components is the
  * one of greatest held-out likelihood.
  *
- * @param options.pooling of the mixture that is kept, in members a dimension; for studies
  * @throws FoilbankError FB_CALIBRATION_TOO_FEW, FB_CANCELLED
  */
 export async function fitCalibration(
   sample: UnitMatrix,
   signal?: AbortSignal,
-  { pooling = POOLING_USED }: { readonly pooling?: number } = {},
+  { pooling = POOLING_USED, components: known }: StudyOptions = {},
 ): Promise<Calibration> {
   const different = differentRows(sample);
   const { rows, dimension } = different;
@@ -62,7 +69,7 @@ export async function fitCalibration(
   }
   const fewest = Math.max(FEWEST_MEMBERS, PER_COMPONENT * dimension);
   const judged = [];
-  for (const components of COMPONENTS) {
+  for (const components of known === undefined ? COMPONENTS : []) {
     if (components > 1 && rows < components * fewest) continue;
     const options = {
       ...{ components, pooling: POOLING_JUDGED * dimension, fewest: FEWEST_MEMBERS, signal },
@@ -70,7 +77,10 @@ export async function fitCalibration(
     };
     judged.push({ components, density: await heldOutDensity(different, options) });
   }
-  const best = judged.reduce((a, b) => (b.density > a.density + MARGIN ? b : a));
+  const best =
+    known === undefined
+      ? judged.reduce((a, b) => (b.density > a.density + MARGIN ? b : a))
+      : { components: known };
   const said = judged.map(({ components, density }) => `${components}: ${density.toFixed(1)}`).join(', ');
   const reason = `${counted}; held-out log density by components ${said}`;
   if (best.components === 1) return { moments, shrinkage: 0, mixture: [], reason };

@@ -3,6 +3,7 @@ import { checkReal, checkWhole } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import type { EmbedderCard, GeneratorCard } from '../onnx/index.js';
 import { type OperatorName, resolveOperatorSettings } from '../scoring/index.js';
+import { defaultOperator } from './default-operator.js';
 
 const ENGINES = ['auto', 'exact', 'hnsw'] as const;
 
@@ -28,8 +29,8 @@ export interface BuildOptions {
   /** `auto` takes the one that is faster at this size and K. Default `auto`. */
   readonly engine: (typeof ENGINES)[number];
   /**
-   * Operator that the bank recommends. Default `shift`, gently: on faces that no real photo calibrated it gained where `standardise`
-   * lost (docs/calibration.md). A calibrated bank keeps the operator of its calibration.
+   * Operator that the bank recommends. Default `none`, but with an embedder that was measured `shift`, gently: on faces that no real photo
+   * calibrated it gained where `standardise` lost (docs/calibration.md). A bank that is calibrated or tuned keeps its operator.
    */
   readonly operator: OperatorName;
   /** K, size of a support set. Default: 2 % of `size`, from 16 to 1,024. */
@@ -54,9 +55,8 @@ export function resolveBuildOptions(
     duplicateCeiling: (1 + embedder.samePersonCeiling) / 2,
     minimumYield: 0.02,
     engine: 'auto',
-    operator: 'shift',
+    ...defaultOperator(embedder, false),
     neighbours: Math.min(size, Math.max(16, Math.min(1024, Math.round(size / 50)))),
-    lambda: 0.25,
     ...options,
   };
   if (!ENGINES.includes(resolved.engine))

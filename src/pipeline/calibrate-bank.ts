@@ -6,6 +6,7 @@ import type { InferencePool } from '../onnx/index.js';
 import { type OperatorSettings, operatorId, resolveOperatorSettings } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { calibrateFaces, uncalibratedFaces } from './calibrate-faces.js';
+import { defaultOperator } from './default-operator.js';
 import { indexCandidates } from './index-bank.js';
 import { virtualThresholds } from './virtual-thresholds.js';
 
@@ -19,7 +20,7 @@ export interface CalibrateRequest {
   readonly drawsPerFace?: number | undefined;
   /** K by candidates. Above 0, at most 1; default 0.025. */
   readonly neighboursShare?: number | undefined;
-  /** What the bank recommends from now on. Default `standardise`. */
+  /** What the bank recommends from now on. Default `standardise`, with an embedder that was never measured `none`. */
   readonly operator?: Partial<OperatorSettings> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: (step: 'fitting' | 'moving' | 'indexing' | 'measuring' | 'publishing') => void;
@@ -37,9 +38,12 @@ export async function calibrateBank(request: CalibrateRequest): Promise<Manifest
   const { drawsPerFace = 1, neighboursShare = 0.025 } = request;
   checkReal('draws', drawsPerFace, 0, 10);
   checkReal('neighboursShare', neighboursShare, 1e-6, 1);
-  const { operator, lambda } = resolveOperatorSettings(request.operator);
   const bank = await openBank(store, name, signal ? { signal } : {});
   const { manifest } = bank;
+  const { operator, lambda } = resolveOperatorSettings({
+    ...defaultOperator(manifest.inputs.embedder, true),
+    ...request.operator,
+  });
   sample.expect(manifest.inputs.embedder.dimension, 'the sample');
   onStep?.('fitting');
   const calibration = await fitCalibration(sample, signal);

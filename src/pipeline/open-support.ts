@@ -90,15 +90,20 @@ async function engineOf(bank: Bank, exact: ExactEngine): Promise<NeighbourEngine
 
 function warningsOf({ name, manifest }: Bank): string[] {
   const { calibration, tuning, operator } = manifest.parameters;
+  const recommendsRaw = operatorOfId(operator) === 'none';
   // Labelled photos know better than any default.
-  if (tuning)
-    return operatorOfId(operator) === 'none'
-      ? [`bank ${name} recommends raw similarities: ${tuning.reason}`]
-      : [];
-  // docs/calibration.md: `standardise` over faces as they are lowers accuracy, a gentle `shift` does not.
-  return calibration.kind === 'none'
-    ? [
-        `bank ${name} is not calibrated to real embeddings: aligned scores may be less accurate than raw ones; foilbank calibrate mends it`,
-      ]
-    : [];
+  if (tuning) return recommendsRaw ? [`bank ${name} recommends raw similarities: ${tuning.reason}`] : [];
+  return [
+    ...(recommendsRaw
+      ? [
+          `bank ${name} recommends raw similarities: no labelled photos have said what alignment does to embedder ${manifest.inputs.embedder.name}; foilbank tune asks them`,
+        ]
+      : []),
+    // docs/calibration.md: `standardise` over faces as they are lowers accuracy, a gentle `shift` does not.
+    ...(calibration.kind === 'none'
+      ? [
+          `bank ${name} is not calibrated to real embeddings: aligned scores may be less accurate than raw ones; foilbank calibrate mends it`,
+        ]
+      : []),
+  ];
 }

@@ -118,7 +118,8 @@ function optionsOf({ inputs, counts, parameters }: Manifest, asked: Asked): Part
   const resized = asked.options.size !== undefined && asked.options.size !== facesOf(counts);
   return {
     ...{ size: facesOf(counts), chunkSize: inputs.chunkSize, minimumScore },
-    ...{ operator: operatorOfId(operator), lambda },
+    // What aligns one embedder's scores may spoil another's.
+    ...(asked.networks.embedder === undefined ? { operator: operatorOfId(operator), lambda } : {}),
     ...(asked.networks.generator === undefined ? { psi: inputs.psi } : {}),
     ...(asked.networks.embedder === undefined ? { duplicateCeiling } : {}),
     // A calibration brings its own K.
