@@ -51,10 +51,12 @@ export async function tuneBank(request: TuneRequest): Promise<TuneResult> {
     const { parameters, inputs } = support.bank.manifest;
     embeddings.expect(inputs.embedder.dimension, 'embeddings');
     const sizes = sizesToTry(support.search.candidates, parameters.neighbours);
+    onProgress?.('looking up', 0, embeddings.rows);
     const estimates = await support.virtual.estimateSizes(embeddings, sizes, {
       ...(signal ? { signal } : {}),
       onProgress: (done, total) => onProgress?.('looking up', done, total),
     });
+    onProgress?.('scoring pairs', 0, embeddings.rows);
     const tuning = await tuneAlignment(pool, embeddings, identities, estimates, {
       ...request,
       onProgress: (done, total) => onProgress?.('scoring pairs', done, total),
