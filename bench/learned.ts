@@ -9,7 +9,7 @@ import {
 import { ExactEngine, SupportSearch } from '../src/neighbours/index.js';
 import { InferencePool } from '../src/onnx/index.js';
 import { latents } from '../src/synthesis/index.js';
-import type { UnitMatrix } from '../src/vectors/index.js';
+import { covarianceOf, momentsOf, type UnitMatrix } from '../src/vectors/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
 
 const OPTIONS = {
@@ -23,6 +23,8 @@ const OPTIONS = {
   steps: { type: 'string', default: '400' },
 } as const;
 const TURNS = 8;
+/** As many as a calibration has at most. */
+const COMPONENTS = 8;
 
 /**
  * r and σ by the learned estimator against lookup in the bank, over bunched vectors, by turns in one process. The network is the
@@ -41,11 +43,14 @@ export async function benchLearned(args: readonly string[]): Promise<void> {
     const exact = await ExactEngine.create({ candidates, pool });
     const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
     const queries = bunchedVectors({ rows: Number(values.lessons), dimension, seed: 2 });
+    const moments = momentsOf(queries);
+    const one = { weight: 1 / COMPONENTS, mean: moments.mean, covariance: covarianceOf(moments) };
+    const mixture = new Array<typeof one>(COMPONENTS).fill(one);
     const asked = bunchedVectors({ rows: 16 * batch, dimension, seed: 3 });
     console.log(`${rows} candidates × ${dimension}, batches of ${batch}, ${pool.threads} threads`);
     for (const k of values.k.split(',').map(Number)) {
       const virtual = new VirtualEstimator(search, k);
-      const lessons: Lessons = { queries, ...(await virtual.estimate(queries)) };
+      const lessons: Lessons = { queries, ...(await virtual.estimate(queries)), mixture };
       const learned = await opened(pool, lessons, virtual, Number(values.steps));
       const requests = Array.from({ length: 16 }, (_, i) => asked.slice(i * batch, (i + 1) * batch));
       const [byLookup, byNetwork] = await rates(

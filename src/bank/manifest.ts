@@ -79,7 +79,9 @@ const learned = z.strictObject({
   source: z.enum(['mixture', 'gaussian']),
   /** Queries that it learned from, a tenth of them held out. */
   lessons: z.int().min(1),
+  /** Steps of learning until what was kept, and how many there might have been. */
   steps: z.int().min(1),
+  mostSteps: z.int().min(1),
   /** Widths of the hidden layers. */
   hidden: z.array(z.int().min(1)),
   /** Root mean square errors on held-out queries, in standard deviations of r and of log σ. */

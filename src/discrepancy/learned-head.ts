@@ -9,7 +9,9 @@ export interface LearnedHead {
     /** Widths of the hidden layers. */
     readonly hidden: readonly number[];
     readonly lessons: number;
+    /** Until what was kept, and most there might have been. */
     readonly steps: number;
+    readonly mostSteps: number;
     /** Root mean square errors on held-out lessons, in deviations of r and of log σ over them. */
     readonly errorOfR: number;
     readonly errorOfLogSigma: number;
@@ -29,17 +31,20 @@ const BLUR = 0.02;
  */
 const REACH = 1;
 const QUANTILE = 0.999;
+/** Lessons, which come mixed up, that the familiar place is measured on. */
+const MEASURED = 16_384;
 
 /** Learns r and σ from lessons. @throws FoilbankError FB_CANCELLED, and what the pool throws */
 export async function learnEstimator(lessons: Lessons, options: LearnOptions): Promise<LearnedHead> {
   const { layers, scaling, errors, steps } = await learnDiscrepancy(lessons, options);
-  const place = placeOf(lessons.queries);
+  const place = placeOf(lessons.queries.slice(0, Math.min(lessons.queries.rows, MEASURED)));
   return {
-    graph: estimatorGraph(layers, scaling, place),
+    graph: estimatorGraph(layers, scaling, lessons.mixture, place),
     card: {
       hidden: layers.slice(0, -1).map(({ bias }) => bias.length),
       lessons: lessons.queries.rows,
       steps,
+      mostSteps: options.steps,
       errorOfR: errors.r,
       errorOfLogSigma: errors.logSigma,
       distanceLimit: limitOf(place, lessons.queries),

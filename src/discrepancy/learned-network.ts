@@ -1,4 +1,6 @@
 import { float32, GraphBuilder, type TensorData, type Value } from '../onnx/index.js';
+import { choleskyOf } from '../vectors/index.js';
+import type { Mixture } from './mixture.js';
 
 /** One layer: x ↦ x·weight + bias; all but the last are followed by max(·, 0). */
 export interface Layer {
@@ -142,11 +144,43 @@ export function stepGraph(sizes: readonly number[], batch: number): Uint8Array {
   return g.build();
 }
 
-/** How embeddings come into the network, and how what comes out of it is r and σ. */
+/**
+ * What the network sees of an embedding v, [b, d + 2·components]: v itself, and for every component of a mixture mean and deviation
+ * of s(v, c) over it, v·μ and √(vᵀΣv). Of these a closed form of r and σ is made, so that the network is left what that misses.
+ */
+function seen(g: GraphBuilder, embedding: Value, mixture: Mixture, d: number): Value {
+  if (mixture.length === 0) return embedding;
+  const count = mixture.length;
+  const means = new Float32Array(d * count);
+  const factors = new Float32Array(d * count * d);
+  mixture.forEach(({ mean, covariance }, k) => {
+    const l = choleskyOf(covariance);
+    if (!l) throw new TypeError('the covariance of a component is not positive definite');
+    for (let i = 0; i < d; i++) {
+      means[i * count + k] = mean[i]!;
+      for (let j = 0; j <= i; j++) factors[(i * count + k) * d + j] = l[i * d + j]!;
+    }
+  });
+  const along = g.node('MatMul', [embedding, g.floats(means, [d, count])]);
+  const parts = g.node('MatMul', [embedding, g.floats(factors, [d, count * d])]);
+  const squares = g.node('Reshape', [g.node('Mul', [parts, parts]), g.ints([-1, count, d])]);
+  const variances = g.node('ReduceSum', [squares, g.ints([2])], { keepdims: 0 });
+  return g.node('Concat', [embedding, along, g.node('Sqrt', [variances])], { axis: 1 });
+}
+
+/** embedding [b, d] → seen [b, d + 2·components]. */
+export function seenGraph(mixture: Mixture, d: number): Uint8Array {
+  const g = new GraphBuilder('what-is-seen');
+  const value = seen(g, g.input('embedding', 'float32', ['b', d]), mixture, d);
+  g.output('seen', value, 'float32', ['b', d + 2 * mixture.length]);
+  return g.build();
+}
+
+/** How what is seen comes into the network, and how what comes out of it is r and σ. */
 export interface Scaling {
-  /** [d], subtracted from an embedding; then it is multiplied by `scale`. */
+  /** [inputs], subtracted from what is seen; then it is multiplied by `scales`. */
   readonly mean: Float64Array;
-  readonly scale: number;
+  readonly scales: Float64Array;
   /** Of r and log σ: outputs are multiplied by the deviations, then the means are added. */
   readonly means: readonly [number, number];
   readonly deviations: readonly [number, number];
@@ -162,9 +196,9 @@ export interface Place {
  * The learned estimator as it is stored: embedding [b, d] → r [b], sigma [b], and distance [b], by which queries far from all
  * that it learned from are told: √(|(v − mean)·whitening|² / d), about 1 for familiar ones.
  */
-export function estimatorGraph(layers: Layers, scaling: Scaling, place: Place): Uint8Array {
+export function estimatorGraph(layers: Layers, scaling: Scaling, mixture: Mixture, place: Place): Uint8Array {
   const g = new GraphBuilder('learned-discrepancy');
-  const d = scaling.mean.length;
+  const d = place.mean.length;
   const sizes = sizesOf(layers);
   const embedding = g.input('embedding', 'float32', ['b', d]);
   const folded = folds(layers, scaling);
@@ -172,7 +206,7 @@ export function estimatorGraph(layers: Layers, scaling: Scaling, place: Place): 
     g.floats(weight, [sizes[i]!, sizes[i + 1]!]),
     g.floats(bias),
   ]);
-  const { output } = forward(g, embedding, parameters);
+  const { output } = forward(g, seen(g, embedding, mixture, d), parameters);
   const [r, logSigma] = g.nodes('Split', [output, g.ints([1, 1])], { axis: 1 }, 2);
   const column = g.ints([1]);
   g.output('r', g.node('Squeeze', [r!, column]), 'float32', ['b']);
@@ -185,14 +219,14 @@ export function estimatorGraph(layers: Layers, scaling: Scaling, place: Place): 
 }
 
 /** The layers with the scaling in their first and last weights. */
-function folds(layers: Layers, { mean, scale, means, deviations }: Scaling): Layers {
+function folds(layers: Layers, { mean, scales, means, deviations }: Scaling): Layers {
   const copies = layers.map(({ weight, bias }) => ({ weight: weight.slice(), bias: bias.slice() }));
   const [first, last] = [copies[0]!, copies.at(-1)!];
   const width = first.bias.length;
   for (let j = 0; j < width; j++) {
     let sum = 0;
     for (let i = 0; i < mean.length; i++) {
-      const x = first.weight[i * width + j]! * scale;
+      const x = first.weight[i * width + j]! * scales[i]!;
       first.weight[i * width + j] = x;
       sum += x * mean[i]!;
     }

@@ -8,17 +8,19 @@ import {
   type Tensors,
 } from '../onnx/index.js';
 import { SIGMA_FLOOR } from '../scoring/index.js';
-import { momentsOf, type Spread, spreadOf, traceOf, type UnitMatrix } from '../vectors/index.js';
+import { type Spread, spreadOf, type UnitMatrix } from '../vectors/index.js';
 import {
   answerGraph,
   type Layers,
   type LearningState,
   layersOf,
   type Scaling,
+  seenGraph,
   stateOf,
   stepFeeds,
   stepGraph,
 } from './learned-network.js';
+import type { Mixture } from './mixture.js';
 
 /** Queries, and what a bank answers to each: arrays of length m. */
 export interface Lessons {
@@ -26,10 +28,12 @@ export interface Lessons {
   readonly queries: UnitMatrix;
   readonly r: Float64Array;
   readonly sigma: Float64Array;
+  /** Where the candidates lie; the network is told how each query stands to it. May be empty. */
+  readonly mixture: Mixture;
 }
 
 export interface LearnOptions {
-  /** Its threads do the arithmetic: one thread of several cores is quickest. */
+  /** One of its threads does the arithmetic. */
   readonly pool: InferencePool;
   /** Widths of the layers in between. Default {@link HIDDEN}. */
   readonly hidden?: readonly number[] | undefined;
@@ -74,9 +78,10 @@ export async function learnDiscrepancy(lessons: Lessons, options: LearnOptions):
   const { pool, hidden = HIDDEN, steps, signal, onProgress } = options;
   const all = [...Array(lessons.queries.rows).keys()];
   const [kept, taught] = [all.filter((i) => i % HELD_OUT === 0), all.filter((i) => i % HELD_OUT !== 0)];
-  const scaling = scalingOf(lessons, taught);
-  const [exam, course] = [scaled(lessons, kept, scaling), scaled(lessons, taught, scaling)];
-  const sizes = [lessons.queries.dimension, ...hidden, 2];
+  const inputs = await inputsOf(pool, lessons);
+  const scaling = scalingOf(lessons, inputs, taught);
+  const [exam, course] = [scaled(lessons, inputs, kept, scaling), scaled(lessons, inputs, taught, scaling)];
+  const sizes = [inputs.width, ...hidden, 2];
   const [teacher, examiner] = [
     await pool.load({ name: 'learning', graph: stepGraph(sizes, BATCH) }),
     await pool.load({ name: 'examination', graph: answerGraph(sizes) }),
@@ -133,29 +138,69 @@ interface Course {
   readonly t: Float32Array;
 }
 
-function scalingOf({ queries, r, sigma }: Lessons, rows: readonly number[]): Scaling {
-  const { dimension: d } = queries;
-  const { mean, scatter, n } = momentsOf(queries.gather(rows));
+/** What the network sees of each query, [rows, width]. */
+interface Inputs {
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+/** Queries of one run. */
+const RUN = 1024;
+
+async function inputsOf(pool: InferencePool, { queries, mixture }: Lessons): Promise<Inputs> {
+  const { dimension: d, rows } = queries;
+  const width = d + 2 * mixture.length;
+  const network = await pool.load({ name: 'what is seen', graph: seenGraph(mixture, d) });
+  try {
+    const data = new Float32Array(rows * width);
+    for (let begin = 0; begin < rows; begin += RUN) {
+      const part = queries.slice(begin, Math.min(rows, begin + RUN));
+      const outputs = await network.run({ embedding: float32(part.data.slice(), [part.rows, d]) });
+      data.set(floatsOf(outputs, 'seen'), begin * width);
+    }
+    return { width, data };
+  } finally {
+    await network.release();
+  }
+}
+
+function scalingOf(
+  { queries: { dimension: d }, r, sigma }: Lessons,
+  { data, width }: Inputs,
+  rows: readonly number[],
+): Scaling {
+  const mean = new Float64Array(width);
+  const squares = new Float64Array(width);
+  for (const row of rows)
+    for (let i = 0; i < width; i++) {
+      const x = data[row * width + i]!;
+      mean[i]! += x / rows.length;
+      squares[i]! += (x * x) / rows.length;
+    }
+  const variances = squares.map((square, i) => Math.max(square - mean[i]! ** 2, 0));
+  // Coordinates of an embedding keep their proportions.
+  variances.fill(variances.subarray(0, d).reduce((sum, x) => sum + x, 0) / d, 0, d);
   const [ofR, ofSigma] = [r, sigma.map(logOf)].map((values) =>
     spreadOf(Float32Array.from(rows, (row) => values[row]!)),
   ) as [Spread, Spread];
   const one = (deviation: number) => Math.max(deviation, LEAST_SPREAD);
   return {
     mean,
-    scale: 1 / Math.max(Math.sqrt(traceOf(scatter) / n / d), LEAST_SPREAD),
+    scales: variances.map((variance) => 1 / one(Math.sqrt(variance))),
     means: [ofR.mean, ofSigma.mean],
     deviations: [one(ofR.deviation), one(ofSigma.deviation)],
   };
 }
 
-function scaled({ queries, r, sigma }: Lessons, rows: readonly number[], scaling: Scaling): Course {
-  const { mean, scale, means, deviations } = scaling;
-  const { dimension: d } = queries;
-  const x = Float32Array.from(queries.gather(rows).data, (value, i) => (value - mean[i % d]!) * scale);
-  const t = Float32Array.from({ length: 2 * rows.length }, (_, i) => {
-    const [row, output] = [rows[i >> 1]!, i & 1];
-    const value = output === 0 ? r[row]! : logOf(sigma[row]!);
-    return (value - means[output]!) / deviations[output]!;
+function scaled({ r, sigma }: Lessons, inputs: Inputs, rows: readonly number[], scaling: Scaling): Course {
+  const { mean, scales, means, deviations } = scaling;
+  const { data, width } = inputs;
+  const x = new Float32Array(rows.length * width);
+  const t = new Float32Array(rows.length * 2);
+  rows.forEach((row, i) => {
+    for (let j = 0; j < width; j++) x[i * width + j] = (data[row * width + j]! - mean[j]!) * scales[j]!;
+    t[2 * i] = (r[row]! - means[0]) / deviations[0];
+    t[2 * i + 1] = (logOf(sigma[row]!) - means[1]) / deviations[1];
   });
   return { rows: rows.length, x, t };
 }

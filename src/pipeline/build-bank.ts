@@ -15,6 +15,7 @@ import { type Delegate, ensureParts, type OnSeeds, rangesOf } from './build-part
 import { type CalibratedFaces, calibrateFaces, storedCalibration } from './calibrate-faces.js';
 import { CandidateMaker, type Networks } from './candidate-maker.js';
 import { type GateResult, indexCandidates } from './index-bank.js';
+import { learnedAgain, staysLearned } from './learn-bank.js';
 import { type Selected, selectCandidates } from './select.js';
 import { sheetOfSeeds } from './sheet.js';
 import { chosenByPhotos, tuningThatHolds } from './tuned.js';
@@ -48,7 +49,7 @@ export interface BuildRequest {
   readonly onStep?: ((step: BuildStep) => void) | undefined;
 }
 
-export type BuildStep = 'indexing' | 'measuring' | 'picturing' | 'publishing';
+export type BuildStep = 'indexing' | 'measuring' | 'picturing' | 'learning' | 'publishing';
 
 /** What is about to be published. */
 export interface Built extends Selected {
@@ -125,8 +126,11 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
     onStep?.('picturing');
     const shown = candidates.seeds.filter((seed) => !isDrawn(seed)).subarray(0, 96);
     const preview = await sheetOfSeeds(pool, maker.generator, shown, options.psi);
+    const service = await inService(store, bank, request.force);
+    const tuning = tuningThatHolds(service, { inputs, ...options });
+    if (staysLearned(service, built)) onStep?.('learning');
+    const learned = await learnedAgain(pool, service, built, signal);
     onStep?.('publishing');
-    const tuning = tuningThatHolds(await inService(store, bank, request.force), { inputs, ...options });
     return await publishBank(
       store,
       bank,
@@ -146,10 +150,12 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
               }
             : { kind: 'none' },
           ...(tuning ? { tuning } : {}),
+          ...learned?.parameters,
         },
         gateResults,
         files: {
           ...calibration?.files,
+          ...learned?.files,
           'preview.png': preview,
           ...(index.file ? { 'index.hnsw': { localFile: index.file } } : {}),
         },

@@ -43,6 +43,7 @@ export interface CalibratedFaces {
   /** The faces in their order, moved, and after them the draws. */
   readonly candidates: CandidateTable;
   readonly neighbours: number;
+  readonly calibration: Calibration;
   /** What the version says and keeps. */
   readonly counts: { readonly drawn?: number };
   readonly described: Omit<Exclude<Manifest['parameters']['calibration'], { kind: 'none' }>, 'thresholds'>;
@@ -89,6 +90,7 @@ export async function calibrateFaces(
   return {
     candidates,
     neighbours: Math.min(rows, Math.max(LEAST_K, Math.min(MOST_K, Math.round(neighboursShare * rows)))),
+    calibration,
     counts: numbers.length > 0 ? { drawn: numbers.length } : {},
     described: {
       kind: mixture.length > 0 ? 'mixture' : 'moments',
@@ -161,7 +163,12 @@ export async function calibrationOf(bank: Bank): Promise<Calibration | undefined
   const { calibration } = bank.manifest.parameters;
   if (calibration.kind === 'none') return undefined;
   const bytes = await bytesOf(bank.name, CALIBRATION, await bank.localFile(CALIBRATION));
-  return decodeCalibration(bytes, bank.candidates.dimension, calibration.reason, `${bank.name}/${CALIBRATION}`);
+  return decodeCalibration(
+    bytes,
+    bank.candidates.dimension,
+    calibration.reason,
+    `${bank.name}/${CALIBRATION}`,
+  );
 }
 
 /** A version's faces as their pictures were embedded. @throws FoilbankError FB_BANK_CORRUPT, FB_NPY_INVALID */

@@ -2,14 +2,15 @@ import {
   type Bank,
   type BankDraft,
   type BankStore,
+  type CandidateTable,
   type Manifest,
   openBank,
   publishBank,
 } from '../bank/index.js';
 import { checkWhole } from '../checks.js';
-import { type LearnedHead, learnEstimator } from '../discrepancy/index.js';
+import { type Calibration, type LearnedHead, learnEstimator } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
-import { InferencePool } from '../onnx/index.js';
+import type { InferencePool } from '../onnx/index.js';
 import { latents } from '../synthesis/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 import { calibrationOf } from './calibrate-faces.js';
@@ -27,14 +28,14 @@ export interface LearnOptions {
 }
 
 export interface LearnRequest extends LearnOptions {
-  /** Where the bank is asked; the learning itself takes a thread of its own with as many cores. */
+  /** Its threads are asked at once; the learning takes one of them. */
   readonly pool: InferencePool;
   readonly store: BankStore;
   readonly bank: string;
 }
 
 /** A bank of fewer candidates is looked up sooner than it is learned. */
-const FEWEST_CANDIDATES = 500;
+const FEWEST_CANDIDATES = 250;
 
 /**
  * Learns what a bank answers, r and σ at its K, and publishes a version with the network beside the same candidates.
@@ -48,28 +49,73 @@ export async function learnBank({ pool, store, bank: name, ...options }: LearnRe
   const rows = candidates.seeds.length;
   if (rows < FEWEST_CANDIDATES)
     throw new FoilbankError('FB_LEARN_TOO_FEW', { bank: name, candidates: rows, needed: FEWEST_CANDIDATES });
-  const { neighbours } = manifest.parameters;
-  const source = {
-    candidates: UnitMatrix.adopt(candidates.embeddings, candidates.dimension, `bank ${name}`),
-    samePersonCeiling: manifest.inputs.embedder.samePersonCeiling,
-    ...{ neighbours, calibration: await calibrationOf(bank) },
-  };
-  const { graph, card } = await learnFrom(pool, source, options);
+  const { inputs, parameters } = manifest;
+  const { neighbours } = parameters;
+  const learned = await partsOf(pool, candidates, inputs, neighbours, await calibrationOf(bank), options);
   const draft = await unchanged(bank);
-  const learned = {
-    ...{ estimator: 'learned/1', neighbours, candidates: rows, ...card, hidden: [...card.hidden] },
-    source: source.calibration?.mixture.length ? ('mixture' as const) : ('gaussian' as const),
-  };
   return publishBank(
     store,
     name,
     {
       ...draft,
-      parameters: { ...draft.parameters, learned },
-      files: { ...draft.files, [LEARNED_FILE]: graph },
+      parameters: { ...draft.parameters, ...learned.parameters },
+      files: { ...draft.files, ...learned.files },
     },
     publishing,
   );
+}
+
+/** A version to come, as far as learning is concerned. */
+interface Coming {
+  readonly candidates: CandidateTable;
+  readonly inputs: Manifest['inputs'];
+  readonly options: { readonly neighbours: number };
+  readonly calibration?: { readonly calibration: Calibration } | undefined;
+}
+
+/** A bank that was learned stays so: other candidates of the same embedder are learned anew. */
+export const staysLearned = (service: Manifest | undefined, { inputs, candidates }: Coming): boolean =>
+  service?.parameters.learned !== undefined &&
+  service.inputs.embedder.cardSha256 === inputs.embedder.cardSha256 &&
+  candidates.seeds.length >= FEWEST_CANDIDATES;
+
+/** What the version to come says and keeps of its learning, from as many lessons in as many steps as the one in service. */
+export async function learnedAgain(
+  pool: InferencePool,
+  service: Manifest | undefined,
+  coming: Coming,
+  signal: AbortSignal | undefined,
+): Promise<LearnedParts | undefined> {
+  if (!staysLearned(service, coming)) return undefined;
+  const { candidates, inputs, options, calibration } = coming;
+  const { lessons, mostSteps: steps } = service?.parameters.learned ?? {};
+  return partsOf(pool, candidates, inputs, options.neighbours, calibration?.calibration, {
+    ...{ lessons, steps, signal },
+  });
+}
+
+interface LearnedParts {
+  readonly parameters: Pick<Manifest['parameters'], 'learned'>;
+  readonly files: Readonly<Record<string, Uint8Array>>;
+}
+
+async function partsOf(
+  pool: InferencePool,
+  { embeddings, dimension, seeds }: CandidateTable,
+  { embedder }: Manifest['inputs'],
+  neighbours: number,
+  calibration: Calibration | undefined,
+  options: LearnOptions,
+): Promise<LearnedParts> {
+  const candidates = UnitMatrix.adopt(embeddings, dimension, 'candidates');
+  const { samePersonCeiling } = embedder;
+  const source = { candidates, samePersonCeiling, neighbours, calibration };
+  const { graph, card } = await learnFrom(pool, source, options);
+  const learned = {
+    ...{ estimator: 'learned/1', neighbours, candidates: seeds.length, ...card, hidden: [...card.hidden] },
+    source: calibration?.mixture.length ? ('mixture' as const) : ('gaussian' as const),
+  };
+  return { parameters: { learned }, files: { [LEARNED_FILE]: graph } };
 }
 
 /** Learns what candidates answer. @throws FoilbankError FB_OPTION_INVALID, FB_CANCELLED, and what the pool throws */
@@ -84,17 +130,12 @@ export async function learnFrom(
     ...{ count, signal },
     onProgress: (done, total) => onProgress?.('asking', done, total),
   });
-  const own = new InferencePool({ threads: 1, intraOpNumThreads: Math.min(64, pool.threads) });
-  try {
-    let seed = 0;
-    return await learnEstimator(lessons, {
-      ...{ pool: own, steps, signal },
-      normals: (length) => latents([seed++], length),
-      onProgress: (done, total, error) => onProgress?.('learning', done, total, error),
-    });
-  } finally {
-    await own.close();
-  }
+  let seed = 0;
+  return learnEstimator(lessons, {
+    ...{ pool, steps, signal },
+    normals: (length) => latents([seed++], length),
+    onProgress: (done, total, error) => onProgress?.('learning', done, total, error),
+  });
 }
 
 /** The version as the draft of the next one: the same candidates, parameters, gates and files. */

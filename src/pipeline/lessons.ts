@@ -3,7 +3,6 @@ import {
   type Calibration,
   type DiscrepancyEstimate,
   drawsOf,
-  type EstimateOptions,
   type Lessons,
   VirtualEstimator,
 } from '../discrepancy/index.js';
@@ -23,7 +22,6 @@ export interface LessonSource {
 }
 
 export interface LessonOptions {
-  /** Candidates and draws together, half of each where there are enough candidates. */
   readonly count: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -35,49 +33,82 @@ const CHUNK = 2048;
 const GOLDEN = 0.6180339887498949;
 
 /**
- * What a bank answers to half its own candidates, each left out of its own support set, and half draws of its calibration's mixture;
- * without a mixture, of a Gaussian with the candidates' mean and covariance. Mixed up.
+ * What a bank answers to queries of three kinds, a third of each and mixed up: its own candidates, each left out of its own support
+ * set; blends of two candidates; and draws of its calibration's mixture, or without one of a Gaussian with the candidates'
+ * mean and covariance.
  */
 export async function lessonsOf(
   pool: InferencePool,
-  { candidates: vectors, samePersonCeiling, neighbours, calibration }: LessonSource,
-  options: LessonOptions,
+  { candidates, samePersonCeiling, neighbours, calibration }: LessonSource,
+  { count, signal, onProgress }: LessonOptions,
 ): Promise<Lessons> {
-  const { signal, onProgress } = options;
-  const own = Math.min(vectors.rows, options.count >> 1);
-  const total = options.count;
-  const rows = Array.from({ length: own }, (_, i) => Math.floor((i * vectors.rows) / own));
-  const drawn = await drawsLike(vectors, calibration, total - own, signal);
-  const exact = await ExactEngine.create({ candidates: vectors, pool });
+  const { rows, dimension } = candidates;
+  const third = Math.floor(count / 3);
+  const own = Array.from({ length: Math.min(rows, third) }, (_, i) =>
+    Math.floor((i * rows) / Math.min(rows, third)),
+  );
+  const source = calibration && calibration.mixture.length > 0 ? calibration : gaussianOf(candidates);
+  const asked = [
+    candidates.gather(own),
+    blendsOf(candidates, third),
+    await drawsOfPeople(source, count - own.length - third, signal),
+  ];
+  const exact = await ExactEngine.create({ candidates, pool });
   try {
     const search = new SupportSearch({ engine: exact, exact, samePersonCeiling });
     const estimator = new VirtualEstimator(search, neighbours);
-    const ask = (queries: UnitMatrix, before: number, more: EstimateOptions = {}) =>
-      estimator.estimate(queries, {
-        ...more,
-        ...(signal ? { signal } : {}),
-        onProgress: (done) => onProgress?.(before + done, total),
-      });
-    const asked = vectors.gather(rows);
-    const answers = [
-      await ask(asked, 0, { exclude: rows.map((row) => ({ rows: [row] })) }),
-      await ask(drawn, own),
-    ];
-    return mixedUp(UnitMatrix.concat([asked, drawn], vectors.dimension), answers);
+    const answers: DiscrepancyEstimate[] = [];
+    let before = 0;
+    for (const [i, queries] of asked.entries()) {
+      const sofar = before;
+      answers.push(
+        await estimator.estimate(queries, {
+          exclude: i === 0 ? own.map((row) => ({ rows: [row] })) : {},
+          ...(signal ? { signal } : {}),
+          onProgress: (done) => onProgress?.(sofar + done, count),
+        }),
+      );
+      before += queries.rows;
+    }
+    return { ...mixedUp(UnitMatrix.concat(asked, dimension), answers), mixture: source.mixture };
   } finally {
     await exact.close();
   }
 }
 
+/** The steps of three sequences that fill the unit cube evenly: no whole numbers make a sum of their multiples whole. */
+const STEPS = [Math.SQRT2, Math.sqrt(3), Math.sqrt(5)] as const;
+
+/**
+ * Between two candidates each: mean + (a − mean)·cos φ + (b − mean)·sin φ, which has their covariance and is none of them. Far more
+ * of these can be had than there are candidates, and they have more of the faces' own shape than draws.
+ */
+function blendsOf({ data, rows, dimension: d }: UnitMatrix, count: number): UnitMatrix {
+  const mean = new Float64Array(d);
+  data.forEach((x, i) => {
+    mean[i % d]! += x / rows;
+  });
+  const blends = new Float32Array(count * d);
+  for (let i = 0; i < count; i++) {
+    const [first, second, turn] = STEPS.map((step) => ((i + 1) * step) % 1) as [number, number, number];
+    const [a, b] = [Math.floor(first * rows), Math.floor(second * rows)];
+    // Not so near to either that it is all but found again.
+    const angle = (0.15 + 0.7 * turn) * (Math.PI / 2);
+    const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+    for (let j = 0; j < d; j++)
+      blends[i * d + j] =
+        mean[j]! + (data[a * d + j]! - mean[j]!) * cos + (data[b * d + j]! - mean[j]!) * sin;
+  }
+  return UnitMatrix.normalise(blends, d, 'blend');
+}
+
 /** Vectors like the candidates, of people whom the bank does not have. */
-async function drawsLike(
-  vectors: UnitMatrix,
-  calibration: Calibration | undefined,
+async function drawsOfPeople(
+  source: Pick<Calibration, 'mixture' | 'moments'>,
   count: number,
   signal: AbortSignal | undefined,
 ): Promise<UnitMatrix> {
-  const { dimension } = vectors;
-  const source = calibration && calibration.mixture.length > 0 ? calibration : gaussianOf(vectors);
+  const dimension = source.moments.mean.length;
   const parts: UnitMatrix[] = [];
   for (let begin = 0; begin < count; begin += CHUNK) {
     throwIfCancelled(signal, 'drawing queries');
@@ -90,9 +121,11 @@ async function drawsLike(
 
 /** Added to the covariance's diagonal, as a share of its mean: fewer candidates than dimensions have none of full rank. */
 const RIDGE = 1e-4;
+/** Candidates that the Gaussian is fitted to. */
+const MEASURED = 16_384;
 
 function gaussianOf(vectors: UnitMatrix): Pick<Calibration, 'mixture' | 'moments'> {
-  const moments = momentsOf(vectors);
+  const moments = momentsOf(vectors.slice(0, Math.min(vectors.rows, MEASURED)));
   const d = vectors.dimension;
   const covariance = covarianceOf(moments);
   const ridge = (RIDGE * traceOf(covariance)) / d + 1e-12;
@@ -101,7 +134,10 @@ function gaussianOf(vectors: UnitMatrix): Pick<Calibration, 'mixture' | 'moments
 }
 
 /** All of it in an order that has nothing to do with where it came from. */
-function mixedUp(queries: UnitMatrix, answers: readonly DiscrepancyEstimate[]): Lessons {
+function mixedUp(
+  queries: UnitMatrix,
+  answers: readonly DiscrepancyEstimate[],
+): Pick<Lessons, 'queries' | 'r' | 'sigma'> {
   const m = queries.rows;
   const order = [...Array(m).keys()].sort((a, b) => ((a * GOLDEN) % 1) - ((b * GOLDEN) % 1));
   const column = (field: 'r' | 'sigma') => {

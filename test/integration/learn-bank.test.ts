@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bunchedVectors } from '../../bench/support/bunched-vectors.js';
 import { FileStore, type Manifest, openBank, publishBank, verifyBank } from '../../src/bank/index.js';
 import { InferencePool } from '../../src/onnx/index.js';
-import { calibrateBank, comparePairs, learnBank, openSupport } from '../../src/pipeline/index.js';
+import { buildBank, calibrateBank, comparePairs, learnBank, openSupport } from '../../src/pipeline/index.js';
 import { resolveOperatorSettings } from '../../src/scoring/index.js';
-import { temporaryFolder } from '../support/networks.js';
+import { temporaryFolder, tinyNetworks } from '../support/networks.js';
 import { draftOf, someCandidates } from '../unit/bank/fixtures.js';
 
 const d = 16;
@@ -94,7 +94,7 @@ describe('learnBank', () => {
   });
 
   it('learns draws of the mixture where the bank has one, and is forgotten when the bank is calibrated anew', async () => {
-    await publish('calibrated', 600);
+    await publish('calibrated', 400);
     const sample = bunchedVectors({ rows: 300, dimension: d, seed: 8 });
     await calibrateBank({ pool, store, bank: 'calibrated', sample });
     const { parameters } = await learn('calibrated', { steps: 20 });
@@ -105,6 +105,26 @@ describe('learnBank', () => {
     const next = await calibrateBank({ pool, store, bank: 'calibrated', sample });
     expect(next.parameters.learned).toBeUndefined();
     expect(next.files.map(({ path }) => path)).not.toContain('learned.onnx');
+  });
+
+  it('goes with a bank through its refreshes: new faces are learned anew, as before', async () => {
+    const networks = await tinyNetworks(join(folder, 'models'));
+    const build = (epoch: number) =>
+      buildBank({
+        ...{ pool, store, bank: 'blobs', networks, epoch },
+        options: { size: 256, chunkSize: 128, minimumScore: 0, firstSeed: epoch * 2 ** 32 },
+      });
+    await build(0);
+    const before = await learn('blobs', { lessons: 600, steps: 30 });
+    const { manifest } = await build(1);
+    expect(manifest.inputs.seeds.epoch).toBe(1);
+    expect(manifest.parameters.learned).toMatchObject({ lessons: 600, mostSteps: 30 });
+    const hash = ({ files }: Manifest) => files.find(({ path }) => path === 'learned.onnx')?.sha256;
+    expect(hash(manifest)).toMatch(/^[0-9a-f]{64}$/);
+    expect(hash(manifest)).not.toBe(hash(before));
+    const support = await openSupport(pool, store, 'blobs', { estimator: 'learned' });
+    expect(support.estimator.name).toBe('learned/1');
+    await support.close();
   });
 
   it('stopped on the way publishes nothing', async () => {
@@ -124,7 +144,7 @@ describe('learnBank', () => {
     await publish('few', 100);
     await expect(learn('few')).rejects.toMatchObject({
       code: 'FB_LEARN_TOO_FEW',
-      details: { bank: 'few', candidates: 100, needed: 500 },
+      details: { bank: 'few', candidates: 100, needed: 250 },
     });
     await expect(learn('faces', { lessons: 10 })).rejects.toMatchObject({ code: 'FB_OPTION_INVALID' });
     await expect(learn('faces', { steps: Number.NaN })).rejects.toMatchObject({ code: 'FB_OPTION_INVALID' });
