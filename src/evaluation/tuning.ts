@@ -44,7 +44,7 @@ export interface Tuning {
   readonly better: boolean;
   /** In a sentence. */
   readonly reason: string;
-  /** At each false accept rate that the photos can show, from the largest: of people that had no part in the choice. */
+  /** At each false accept rate that ten impostor pairs of half of the people stand behind, from the largest, and at `far`. */
   readonly gains: readonly HonestGain[];
   /** What each half of the people chose. */
   readonly choices: readonly TunedSettings[];
@@ -54,7 +54,7 @@ export interface Tuning {
 
 /** With fewer people an interval over them says nothing. */
 const FEWEST_PEOPLE = 20;
-/** Impostor pairs that must be let through for a rate to be the default. */
+/** Impostor pairs that must be let through for a rate to be the default, or to be shown beside the one asked for. */
 const FEWEST_ACCEPTED = 10;
 /** Kept of the impostors by their scores, as a multiple of the rate: a half may have more than its share of the high ones. */
 const MARGIN = 3;
@@ -93,7 +93,9 @@ export async function tuneAlignment(
   const far = rateOf(options.far, impostors);
   const all = await score(ways, Math.min(1, MARGIN * far), true);
   const choices = await choicesOf(all, halves, far, signal);
-  const fars = [...new Set([...FARS, far])].sort((a, b) => b - a).filter((f) => f * impostors >= 1);
+  const fars = [...new Set([...FARS, far])]
+    .sort((a, b) => b - a)
+    .filter((f) => f === far || f * impostors >= FEWEST_ACCEPTED);
   const needed = [...new Set(choices.map(({ chosen }) => chosen))].filter((way) => way !== 0);
   const wide = new Map([[0, raw!]]);
   const again = await score(
@@ -109,9 +111,11 @@ export async function tuneAlignment(
   const { best, rates } = bestOf(all, far);
   const settings = ways.map(settingsOf);
   const [people, photos] = [identities.names.length, embeddings.rows];
+  const accepted = Math.floor(far * impostors * (1 + 1e-12));
+  const few = accepted < FEWEST_ACCEPTED ? `; only ${accepted} impostor pairs of a half decide` : '';
   return {
     ...{ far, people, photos, chosen: settings[best]!, gains },
-    ...verdictOf(settings[best]!, gains, far, `${photos} photos of ${people} people`),
+    ...verdictOf(settings[best]!, gains, far, `${photos} photos of ${people} people${few}`),
     choices: choices.map(({ chosen }) => settings[chosen]!),
     tried: settings.map((one, i) => ({ ...one, tar: rates[i]! })),
   };

@@ -82,6 +82,7 @@ describe('tuneAlignment', () => {
     const tuning = await tuneAlignment(pool, uneven.embeddings, identities, [await others(16)], { pairs });
     expect(tuning.far).toBe(1e-2);
     expect(tuning.gains.map(({ far }) => far)).toEqual([1e-2]);
+    expect(tuning.reason).toMatch(/only \d impostor pairs of a half decide/);
     const everywhere = await tuneAlignment(pool, uneven.embeddings, identities, [await others(16)], {
       far: 1e-2,
     });
