@@ -12,9 +12,9 @@ const SAMPLED = 2000;
 const { what, store, bank, version } = workerData as GalleryTask;
 
 /** Every hash is checked on the way, as for a version that goes into service. */
-async function seedsOfBank(): Promise<Float64Array> {
+async function seedsOfBank(): Promise<Float64Array<ArrayBuffer>> {
   const { candidates } = await openBank(openStore(store), bank, { version });
-  return candidates.seeds;
+  return new Float64Array(candidates.seeds);
 }
 
 async function spreadOfBank(): Promise<VersionSpread> {
@@ -40,11 +40,13 @@ async function spreadOfBank(): Promise<VersionSpread> {
 
 const port = parentPort;
 if (!port) throw new Error('gallery-thread runs as a worker thread only');
-const post = (message: FromGallery) => port.postMessage(message);
+const post = (message: FromGallery, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
 try {
-  if (what === 'seeds') post({ kind: 'seeds', seeds: await seedsOfBank() });
-  else post({ kind: 'spread', spread: await spreadOfBank() });
+  if (what === 'seeds') {
+    const seeds = await seedsOfBank();
+    post({ kind: 'seeds', seeds }, [seeds.buffer]);
+  } else post({ kind: 'spread', spread: await spreadOfBank() });
 } catch (error) {
   post({ kind: 'failed', error: packError(error) });
 }
