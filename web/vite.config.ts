@@ -11,6 +11,7 @@ export default defineConfig({
     // Nothing may be inlined: the content security policy allows no data: scripts or styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { proxy: { '^/(foilbank\\.v1|studio/session|readyz)': 'http://127.0.0.1:8080' } },
 });

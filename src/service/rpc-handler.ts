@@ -10,7 +10,7 @@ import {
   createContextKey,
   createContextValues,
 } from '@connectrpc/connect';
-import type { UniversalServerRequest } from '@connectrpc/connect/protocol';
+import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import {
   compressionBrotli,
   compressionGzip,
@@ -18,6 +18,7 @@ import {
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
 import type { Headed } from './entrance.js';
+import { isPlainGrpc, type Unary, unaryGrpc } from './unary-grpc.js';
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -33,6 +34,8 @@ export interface RpcHandlerOptions extends ConnectRouterOptions {
   /** What is no RPC. */
   fallback(request: IncomingMessage, response: ServerResponse): void;
   onDefect(error: unknown): void;
+  /** Methods that many call, to be answered without Connect's streams where a call is plain gRPC. */
+  readonly unary?: readonly Unary[];
 }
 
 /** Milliseconds that the rest of a refused request may still come, and is thrown away, while its sender reads the answer. */
@@ -48,10 +51,17 @@ export const REFUSAL: ContextKey<ConnectError | undefined> = createContextKey<Co
  * here that is decided by its headers, and the body of one that may not is never read.
  */
 export function rpcHandler(options: RpcHandlerOptions): RequestListener {
-  const { routes, entrance, fallback, onDefect, ...router } = options;
+  const { routes, entrance, fallback, onDefect, unary = [], ...router } = options;
   const connect = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...router });
   routes(connect);
   const handlers = new Map(connect.handlers.map((handler) => [handler.requestPath, handler]));
+  const { interceptors = [], readMaxBytes = 0xffffffff, maxTimeoutMs = 0x7fffffff } = router;
+  const plain = new Map(
+    unary.map((one) => [
+      `/${one.method.parent.typeName}/${one.method.name}`,
+      unaryGrpc(one, { interceptors, readMaxBytes, maxTimeoutMs }),
+    ]),
+  );
   return (request, response) => {
     const handler = handlers.get((request.url ?? '').split('?', 1)[0] ?? '');
     if (!handler) return fallback(request, response);
@@ -67,13 +77,26 @@ export function rpcHandler(options: RpcHandlerOptions): RequestListener {
       asked = refused(asked, refusal);
       dismiss(request);
     } else if (request.headers.expect !== undefined) response.writeContinue();
+    const answer = isPlainGrpc(request) && !refusal ? plain.get(handler.requestPath) : undefined;
+    const { url, header, signal } = asked;
+    const usual = (body: Buffer) => answerBy(handler, { ...asked, body: once(body) }, response);
+    const rest = { usual, dismiss: () => dismiss(request) };
+    if (answer?.({ request, response, url, header, signal, ...rest })) return;
+    answerBy(handler, asked, response);
+  };
+
+  function answerBy(handler: UniversalHandler, asked: UniversalServerRequest, response: Response): void {
     handler(asked)
       .then((answer) => universalResponseToNodeResponse(answer, response))
       // The client went away.
       .catch((error: unknown) => {
         if (!(error instanceof ConnectError)) onDefect(error);
       });
-  };
+  }
+}
+
+async function* once(body: Buffer): AsyncIterable<Uint8Array> {
+  yield body;
 }
 
 /** The same request, so that it is answered in its own protocol, with a body that breaks off with the answer. */

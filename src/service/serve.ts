@@ -101,8 +101,9 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
   const services = [...own, health.Health, ...reflections];
   // A method whose contract names no scope is noticed here, not by who calls it.
   for (const service of services) service.methods.forEach(scopeOf);
+  const support = supportService(lookups);
   const routes = (router: ConnectRouter) => {
-    router.service(SupportService, supportService(lookups));
+    router.service(SupportService, support);
     router.service(
       BankService,
       bankService(store, queues, async (bank) => holders.get(bank)?.look(), stopping.signal),
@@ -137,6 +138,11 @@ export async function openService({ config, settings, redis, log }: ServeInputs)
     fallback: (request: IncomingMessage, response: ServerResponse) => {
       if (!inStudio?.(request, response)) plain(request, response);
     },
+    unary: [
+      { method: SupportService.method.estimateDiscrepancy, answer: support.estimateDiscrepancy },
+      { method: SupportService.method.findNeighbors, answer: support.findNeighbors },
+      { method: SupportService.method.alignScores, answer: support.alignScores },
+    ],
     onDefect: (error) => log.error({ err: error }, 'defect'),
   });
   const { host, port, tls, patienceMs: patience } = settings;

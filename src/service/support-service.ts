@@ -2,8 +2,12 @@ import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import { candidateId, isDrawn } from '../bank/index.js';
 import {
+  type AlignScoresRequest,
+  type EstimateDiscrepancyRequest,
   EstimateDiscrepancyResponseSchema,
+  type FindNeighborsRequest,
   FindNeighborsResponseSchema,
+  type GetBankRequest,
   GetBankResponseSchema,
   ListBanksResponseSchema,
   NeighborSchema,
@@ -13,21 +17,27 @@ import {
 import { alignAll } from './align.js';
 import type { Found, Lookups } from './lookup.js';
 
-export function supportService(lookups: Lookups): ServiceImpl<typeof SupportService> {
+interface Signalled {
+  readonly signal: AbortSignal;
+}
+
+/** Its unary answers take nothing of a call but the signal (`Unary`). */
+export function supportService(lookups: Lookups) {
   return {
-    findNeighbors: ({ lookup, embeddings }, { signal }) =>
+    findNeighbors: ({ lookup, embeddings }: FindNeighborsRequest, { signal }: Signalled) =>
       lookups.find(lookup, embeddings, { neighbours: true, signal }, (found) =>
         create(FindNeighborsResponseSchema, { source: found.source, supportSets: supportSetsOf(found) }),
       ),
-    estimateDiscrepancy: ({ lookup, embeddings }, { signal }) =>
+    estimateDiscrepancy: ({ lookup, embeddings }: EstimateDiscrepancyRequest, { signal }: Signalled) =>
       lookups.find(lookup, embeddings, { signal }, ({ source, discrepancies }) =>
         create(EstimateDiscrepancyResponseSchema, { source, discrepancies: [...discrepancies] }),
       ),
-    alignScores: (request, { signal }) => alignAll(lookups, request, signal),
-    getBank: ({ bank }) => create(GetBankResponseSchema, { bank: lookups.bank(lookups.holder(bank)) }),
+    alignScores: (request: AlignScoresRequest, { signal }: Signalled) => alignAll(lookups, request, signal),
+    getBank: ({ bank }: GetBankRequest) =>
+      create(GetBankResponseSchema, { bank: lookups.bank(lookups.holder(bank)) }),
     listBanks: () =>
       create(ListBanksResponseSchema, { banks: [...lookups.holders.values()].map((h) => lookups.bank(h)) }),
-  };
+  } satisfies ServiceImpl<typeof SupportService>;
 }
 
 function supportSetsOf({ answer, discrepancies }: Found) {
