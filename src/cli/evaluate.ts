@@ -6,6 +6,7 @@ import {
   type Estimator,
   VirtualEstimator,
 } from '../discrepancy/index.js';
+import { FoilbankError } from '../errors.js';
 import {
   alignmentsOf,
   checkIdentities,
@@ -105,6 +106,10 @@ async function evaluate(
     const collection = await collectionOf(context, pool, models, photos, options);
     const identities = identitiesOf(collection.labels);
     checkIdentities(identities);
+    if (options.bank === undefined && options.estimator !== 'virtual')
+      throw new FoilbankError('FB_OPTION_INVALID', {
+        ...{ option: 'estimator', value: options.estimator, expected: 'of use without --bank' },
+      });
     const support =
       options.bank === undefined
         ? undefined
@@ -128,7 +133,12 @@ async function evaluate(
       }).finally(view.stop);
       const splits =
         options.splits > 0 ? await halvings(context, pool, collection, support, options) : undefined;
-      const warnings = [...collection.warnings, ...(support?.warnings ?? []), ...evaluation.warnings];
+      const warnings = [
+        ...collection.warnings,
+        ...(support?.warnings ?? []),
+        ...estimates.flatMap(lookedUpIn),
+        ...evaluation.warnings,
+      ];
       const all = { evaluation, splits, identities, estimates, collection, warnings, options };
       if (options.out !== undefined) await writeReport(options.out, all);
       if (options.json) return printJson({ event: 'evaluated', ...evaluationJson(all) });
@@ -140,6 +150,15 @@ async function evaluate(
       await support?.close();
     }
   });
+}
+
+function lookedUpIn({ outside }: DiscrepancyEstimate): string[] {
+  const count = outside?.reduce((sum, x) => sum + x, 0) ?? 0;
+  return count === 0
+    ? []
+    : [
+        `${count} of ${outside?.length} photos are like nothing that was learned: the bank was looked up for them`,
+      ];
 }
 
 /** What was learned of the bank, where it was asked for and is there. */

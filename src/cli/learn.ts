@@ -16,7 +16,7 @@ interface LearnOptions {
 export function learnCommand(context: ContextOf): Command {
   return new Command('learn')
     .argument('[bank]', 'its name', DEFAULT_BANK)
-    .option('--lessons <count>', 'queries to learn from', whole(500, 1_000_000), 48_000)
+    .option('--lessons <count>', 'queries to learn from', whole(500, 1_000_000), 72_000)
     .option('--steps <count>', 'most steps of learning', whole(1, 1_000_000), 3000)
     .option('--json', 'progress and result as JSON lines')
     .addHelpText(

@@ -18,7 +18,7 @@ import { type LessonSource, lessonsOf } from './lessons.js';
 import { LEARNED_FILE } from './open-learned.js';
 
 export interface LearnOptions {
-  /** Queries that the bank is asked, to learn from its answers. 500..1,000,000; default 48,000. */
+  /** Queries that the bank is asked, to learn from its answers. 500..1,000,000; default 72,000. */
   readonly lessons?: number | undefined;
   /** At most so many steps of learning, of 512 lessons each. 1..1,000,000; default 3,000. */
   readonly steps?: number | undefined;
@@ -122,7 +122,7 @@ async function partsOf(
 export async function learnFrom(
   pool: InferencePool,
   source: LessonSource,
-  { lessons: count = 48_000, steps = 3000, signal, onProgress }: LearnOptions,
+  { lessons: count = 72_000, steps = 3000, signal, onProgress }: LearnOptions,
 ): Promise<LearnedHead> {
   checkWhole('lessons', count, 500, 1_000_000);
   checkWhole('steps', steps, 1, 1_000_000);
