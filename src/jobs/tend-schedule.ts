@@ -48,8 +48,8 @@ async function look(tending: Tending): Promise<void> {
   if (Math.abs(ahead) > SKEW) {
     const remedy = 'Set the clock of this machine (NTP), or that of the Redis.';
     log.warn(
-      { seconds: Math.round(ahead / 1000), remedy },
-      'this clock is ahead of Redis; nothing is set by it',
+      { secondsAhead: Math.round(ahead / 1000), remedy },
+      'this clock differs from that of Redis; it sets nothing',
     );
     return;
   }

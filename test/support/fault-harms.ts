@@ -34,7 +34,7 @@ const at =
     await mkdir(counters);
     const { workers } = lane;
     await Promise.all(workers.map((w) => w.tell({ point: { pattern: fits, nth, counters } })));
-    const ended = await Promise.race([...workers.map((w) => w.gone), sleep(20_000, 'no worker died')]);
+    const ended = await Promise.race([...workers.map((w) => w.gone), sleep(60_000, 'no worker died')]);
     expect(ended).toBe('SIGKILL');
     return { point: `${nth}. of ${fits}` };
   };
