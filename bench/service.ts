@@ -9,6 +9,7 @@ import { InferencePool } from '../src/onnx/index.js';
 import { openSupport } from '../src/pipeline/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
 import type { Load, Loaded } from './support/service-load-trial.js';
+import type { Peer } from './support/service-peer-trial.js';
 
 const OPTIONS = {
   candidates: { type: 'string', default: '20000' },
@@ -20,7 +21,8 @@ const OPTIONS = {
 
 /**
  * `EstimateDiscrepancy` over gRPC and JSON, one embedding a request and 256, against a plain handler that calls hnswlib-node
- * and against the engine in this process. The load generator is a process of its own; figures are ratios within one run.
+ * at the same error of r, against handlers that do nothing (what the protocol costs), and against the engine in this process.
+ * The load generator is a process of its own; figures are ratios within one run.
  */
 export async function benchService(args: readonly string[]): Promise<void> {
   const given = parseArgs({ args: [...args], options: OPTIONS }).values;
@@ -38,24 +40,40 @@ export async function benchService(args: readonly string[]): Promise<void> {
     console.log(
       `${candidates} × ${dimension}; ready ${service.readyMilliseconds.toFixed(0)} ms after start (imports included)`,
     );
-    const peer = fork(entry('service-peer-trial'), [JSON.stringify({ candidates, dimension })]);
-    children.push(peer);
-    const peerUrl = await new Promise<string>((resolve) => peer.once('message', (m) => resolve(String(m))));
-    for (const k of given.k.split(',').map(Number)) {
+    const ks = given.k.split(',').map(Number);
+    const peerUrl = (kind: Peer['kind']) => {
+      const peer = fork(entry('service-peer-trial'), [
+        JSON.stringify({ kind, candidates, dimension, k: ks } satisfies Peer),
+      ]);
+      children.push(peer);
+      return new Promise<string>((resolve) => peer.once('message', (m) => resolve(String(m))));
+    };
+    const plainUrl = await peerUrl('plain');
+    const emptyUrl = await peerUrl('empty');
+    const grpcJsUrl = await peerUrl('grpc-js');
+    for (const k of ks) {
       const common = { dimension, k, connections, seconds };
       const inProcess = await engineRate(folder, dimension, k, seconds);
-      const plain = await load({ ...common, url: peerUrl, protocol: 'grpc', batch: 1 });
+      const plain = await load({ ...common, url: plainUrl, protocol: 'grpc', batch: 1 });
+      const plainJson = await load({ ...common, url: plainUrl, protocol: 'connect', batch: 1 });
+      const empty = await load({ ...common, url: emptyUrl, protocol: 'grpc', batch: 1 });
+      const emptyJson = await load({ ...common, url: emptyUrl, protocol: 'connect', batch: 1 });
+      const grpcJs = await load({ ...common, url: grpcJsUrl, protocol: 'grpc', batch: 1 });
       const grpc = await load({ ...common, url: service.url, protocol: 'grpc', batch: 1 });
       const json = await load({ ...common, url: service.url, protocol: 'connect', batch: 1 });
       const large = await load({ ...common, url: service.url, protocol: 'grpc', batch: 256, connections: 4 });
-      const line = (name: string, { rate, p50, p99, failed }: Loaded) =>
+      const line = (name: string, { rate, p50, p99, failed }: Loaded, protocol: Loaded = empty) =>
         console.log(
-          `K=${k} ${name}: ${rate.toFixed(0)}/s, ${(rate / plain.rate).toFixed(2)} × plain, ${(rate / inProcess).toFixed(2)} of in-process; p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ${failed} failed`,
+          `K=${k} ${name}: ${rate.toFixed(0)}/s, ${(rate / plain.rate).toFixed(2)} × plain, ${(rate / inProcess).toFixed(2)} of in-process, ${(rate / protocol.rate).toFixed(2)} of empty; p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ${failed} failed`,
         );
       console.log(`K=${k} in-process, batches of 64: ${inProcess.toFixed(0)}/s`);
+      line('empty handler, gRPC', empty);
+      line('empty handler, gRPC by grpc-js', grpcJs);
+      line('empty handler, Connect', emptyJson, emptyJson);
       line('plain handler, gRPC', plain);
+      line('plain handler, Connect', plainJson, emptyJson);
       line('service, gRPC', grpc);
-      line('service, Connect', json);
+      line('service, Connect', json, emptyJson);
       line('service, gRPC, 256 a request', large);
     }
   } finally {
