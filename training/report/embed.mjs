@@ -2,7 +2,7 @@
 //
 //   node training/report/embed.mjs images IMAGES.npy OUT      uint8 [N, h, w, 3] RGB on the generator's canvas
 //   node training/report/embed.mjs photos FOLDER OUT [COUNT]  photos, each read by detector and landmarks
-//   node training/report/embed.mjs made CARD.json COUNT OUT [PSI]    samples of a generator, seeds 0..COUNT-1
+//   node training/report/embed.mjs made CARD.json COUNT OUT [PSI] [FIRST]    samples of a generator, seeds FIRST (0) and on
 //
 // writes OUT.embeddings.npy float32 [N, 128] and OUT.scores.npy float32 [N]; `made` also OUT.images.npy, and prints images/s.
 import { readdir, readFile, writeFile } from 'node:fs/promises';
@@ -94,7 +94,7 @@ async function ofPhotos(pool, models, folder, limit) {
   return out;
 }
 
-async function ofGenerator(pool, models, card, count, psi) {
+async function ofGenerator(pool, models, card, count, psi, first) {
   const model = await findModel(models.folders, card, 'generator');
   const generator = await Generator.open(pool, model);
   const { image, align } = model.card;
@@ -103,7 +103,7 @@ async function ofGenerator(pool, models, card, count, psi) {
   const out = { scores: [], rows: [], pixels: new Uint8Array(count * plane * 3), shape: [count, image.height, image.width, 3] };
   let spent = 0;
   for (let at = 0; at < count; at += BATCH) {
-    const seeds = Array.from({ length: Math.min(BATCH, count - at) }, (_, i) => at + i);
+    const seeds = Array.from({ length: Math.min(BATCH, count - at) }, (_, i) => first + at + i);
     const start = performance.now();
     const { images } = await generator.generate(seeds, psi ?? model.card.psi.default);
     spent += performance.now() - start;
@@ -132,7 +132,7 @@ try {
   const [work, to] =
     mode === 'images' ? [ofImages(pool, models, args[0]), args[1]]
     : mode === 'photos' ? [ofPhotos(pool, models, args[0], Number(args[2] ?? 1e9)), args[1]]
-    : [ofGenerator(pool, models, args[0], Number(args[1]), args[3] === undefined ? undefined : Number(args[3])), args[2]];
+    : [ofGenerator(pool, models, args[0], Number(args[1]), args[3] === undefined ? undefined : Number(args[3]), Number(args[4] ?? 0)), args[2]];
   const { scores, rows, pixels, shape, names } = await work;
   const flat = new Float32Array(rows.length * rows[0].length);
   for (const [i, row] of rows.entries()) flat.set(row, i * row.length);
