@@ -216,7 +216,10 @@ describe.skipIf(!hasRedis)(needsRedis('with REDIS_URL'), { timeout: 120_000 }, (
 
   it('a Redis that does not answer is told with its address', async () => {
     await redis.kill();
-    for (const args of [['jobs', 'list', '--json'], ['jobs', 'watch', 'nobody-000000000000']]) {
+    for (const args of [
+      ['jobs', 'list', '--json'],
+      ['jobs', 'watch', 'nobody-000000000000'],
+    ]) {
       const { code, stderr } = await run(...args);
       expect(code).toBe(1);
       expect(stderr).toContain('FB_REDIS_UNREACHABLE');
