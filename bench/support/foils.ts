@@ -21,10 +21,10 @@ import { type OperatorSettings, resolveOperatorSettings } from '../../src/scorin
 import { latents } from '../../src/synthesis/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
 
-/** K by candidates. */
-const SHARE = 0.025;
+/** K by candidates: what `shift` wants and what `standardise` does. */
+const SHARES = [0.0025, 0.025];
 
-/** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARE} of them. */
+/** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARES} of them. */
 export async function foils(
   pool: InferencePool,
   faces: UnitMatrix,
@@ -46,7 +46,7 @@ export async function foils(
   }
   const asked = await Promise.all(banks.map(([name, candidates]) => Asked.open(pool, name, candidates)));
   return {
-    estimators: asked.map((one) => one.at(SHARE)),
+    estimators: asked.flatMap((one) => SHARES.map((share) => one.at(share))),
     close: async () => {
       await Promise.all(asked.map((one) => one.close()));
     },
