@@ -65,6 +65,7 @@ function error(found: Float64Array, truth: Float64Array): number {
 describe('a step of learning', () => {
   const sizes = [5, 7, 6, 2];
   const batch = 12;
+  const weights = [1, 0.4];
   const next = normal(3);
   const some = (count: number) => Float32Array.from({ length: count }, next);
   const layers: Layers = sizes.slice(1).map((to, i) => ({ weight: some(sizes[i]! * to), bias: some(to) }));
@@ -73,7 +74,7 @@ describe('a step of learning', () => {
 
   it('has the gradient that differences of the loss give, for every parameter', async () => {
     const [step, answer] = [
-      await pool.load({ name: 'step', graph: stepGraph(sizes, batch) }),
+      await pool.load({ name: 'step', graph: stepGraph(sizes, batch, weights) }),
       await pool.load({ name: 'answer', graph: answerGraph(sizes) }),
     ];
     const state = stateOf(layers);
@@ -82,7 +83,7 @@ describe('a step of learning', () => {
     const loss = async (changed: typeof state) => {
       const parameters = Object.fromEntries(Object.entries(changed).filter(([name]) => name.startsWith('p')));
       const y = floatsOf(await answer.run({ x, ...parameters }), 'y');
-      return y.reduce((sum, value, i) => sum + (value - t[i]!) ** 2, 0) / y.length;
+      return y.reduce((sum, value, i) => sum + (weights[i % 2]! * (value - t[i]!)) ** 2, 0) / y.length;
     };
     expect(floatsOf(after, 'loss')[0]).toBeCloseTo(await loss(state), 4);
     let compared = 0;
