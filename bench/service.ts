@@ -1,4 +1,4 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { openSupport } from '../src/pipeline/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
 import type { Load, Loaded } from './support/service-load-trial.js';
 import type { Peer } from './support/service-peer-trial.js';
+import { measureStart, startServe } from './support/service-start.js';
 
 const OPTIONS = {
   candidates: { type: 'string', default: '20000' },
@@ -17,12 +18,15 @@ const OPTIONS = {
   k: { type: 'string', default: '16,512' },
   connections: { type: 'string', default: '64' },
   seconds: { type: 'string', default: '4' },
+  only: { type: 'string', default: 'start,load' },
+  starts: { type: 'string', default: '5' },
 } as const;
 
 /**
- * `EstimateDiscrepancy` over gRPC and JSON, one embedding a request and 256, against a plain handler that calls hnswlib-node
- * at the same error of r, against handlers that do nothing (what the protocol costs), and against the engine in this process.
- * The load generator is a process of its own; figures are ratios within one run.
+ * How soon it serves and what memory it takes (`--only start`), and under load (`--only load`): `EstimateDiscrepancy` over gRPC
+ * and JSON, one embedding a request and 256, against a plain handler that calls hnswlib-node at the same error of r, against
+ * handlers that do nothing (what the protocol costs), and against the engine in this process. The load generator is a process of
+ * its own; figures are ratios within one run.
  */
 export async function benchService(args: readonly string[]): Promise<void> {
   const given = parseArgs({ args: [...args], options: OPTIONS }).values;
@@ -33,13 +37,16 @@ export async function benchService(args: readonly string[]): Promise<void> {
     given.seconds,
   ].map(Number) as [number, number, number, number];
   const folder = mkdtempSync(join(tmpdir(), 'foilbank-bench-'));
+  const small = mkdtempSync(join(tmpdir(), 'foilbank-bench-'));
   const children: ChildProcess[] = [];
   try {
     await publish(folder, candidates, dimension);
-    const service = await serve(folder, children);
-    console.log(
-      `${candidates} × ${dimension}; ready ${service.readyMilliseconds.toFixed(0)} ms after start (imports included)`,
-    );
+    await publish(small, 1000, dimension);
+    if (given.only.includes('start'))
+      await measureStart(folder, small, { rows: candidates, dimension, starts: Number(given.starts) });
+    if (!given.only.includes('load')) return;
+    const service = await startServe(folder);
+    children.push(service.child);
     const ks = given.k.split(',').map(Number);
     const peerUrl = (kind: Peer['kind']) => {
       const peer = fork(entry('service-peer-trial'), [
@@ -78,7 +85,7 @@ export async function benchService(args: readonly string[]): Promise<void> {
     }
   } finally {
     for (const child of children) child.kill();
-    rmSync(folder, { recursive: true });
+    for (const each of [folder, small]) rmSync(each, { recursive: true });
   }
 }
 
@@ -108,24 +115,6 @@ async function publish(folder: string, rows: number, dimension: number): Promise
     },
     gateResults: [],
   });
-}
-
-async function serve(folder: string, children: ChildProcess[]) {
-  const started = performance.now();
-  const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
-  const child = spawn(process.execPath, [main, '--store', folder, 'serve', '--no-auth', '--port', '0']);
-  children.push(child);
-  let log = '';
-  let url = '';
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', (code) => reject(new Error(`the service ended with ${code}: ${log}`)));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      log += text;
-      url ||= /"url":"([^"]+)"/.exec(log)?.[1] ?? '';
-      if (log.includes('version serves')) resolve();
-    });
-  });
-  return { url, readyMilliseconds: performance.now() - started };
 }
 
 /** Embeddings a second that the library's engine answers in ready batches. */

@@ -37,17 +37,44 @@ export function candidateId(seed: number): string {
   return isDrawn(seed) ? `d${seed - FIRST_DRAWN_SEED}` : `c${seed}`;
 }
 
+/** The seed of an identity, whether or not a bank has it; undefined for what is no candidate's name. */
+function seedOf(identity: string): number | undefined {
+  const [, kind, digits] = /^([cd])(0|[1-9]\d{0,15})$/.exec(identity) ?? [];
+  if (digits === undefined) return undefined;
+  const seed = Number(digits) + (kind === 'd' ? FIRST_DRAWN_SEED : 0);
+  return Number.isSafeInteger(seed) && candidateId(seed) === identity ? seed : undefined;
+}
+
+/**
+ * The candidate of an identity, found among the seeds without a list of names.
+ *
+ * @param seeds ascending, as a table has them
+ * @returns undefined when there is none
+ */
+export function rowOf(seeds: Float64Array, identity: string): number | undefined {
+  const seed = seedOf(identity);
+  if (seed === undefined) return undefined;
+  let [low, high] = [0, seeds.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (seeds[middle]! < seed) low = middle + 1;
+    else high = middle;
+  }
+  return seeds[low] === seed ? low : undefined;
+}
+
 /**
  * A table of zeros to be filled. Its embeddings lie in shared memory, so that inference threads can read them without
- * a copy each.
+ * a copy each; or, not shared, in memory that can be moved to another thread.
  */
-export function emptyTable(rows: number, dimension: number): CandidateTable {
+export function emptyTable(rows: number, dimension: number, shared = true): CandidateTable {
+  const bytes = rows * dimension * 4;
   return {
     dimension,
     seeds: new Float64Array(rows),
     psi: new Float32Array(rows),
     scores: new Float32Array(rows),
-    embeddings: new Float32Array(new SharedArrayBuffer(rows * dimension * 4)),
+    embeddings: new Float32Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)),
   };
 }
 

@@ -6,6 +6,7 @@ export {
   isDrawn,
   joinTables,
   keepRows,
+  rowOf,
   sliceTable,
 } from './candidate.js';
 export type { Attempt } from './claim.js';

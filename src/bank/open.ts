@@ -1,5 +1,4 @@
 import { FoilbankError, throwIfCancelled } from '../errors.js';
-import { decodeCandidates } from './arrow.js';
 import { type CandidateTable, emptyTable } from './candidate.js';
 import { readChecked, readWhole, sha256Of } from './hashing.js';
 import { type Layout, layoutOf } from './layout.js';
@@ -25,19 +24,20 @@ export interface Bank {
 /**
  * Opens the version in service, or the one named.
  *
+ * @param shared default true: embeddings lie in memory that other threads can read; else in memory that can be moved to one
  * @throws FoilbankError FB_BANK_NAME_INVALID, FB_BANK_NOT_FOUND, FB_BANK_VERSION_NOT_FOUND, FB_BANK_VERSION_REMOVED,
  *   FB_BANK_CORRUPT, FB_BANK_FORMAT_NEWER, FB_FILE_UNREADABLE
  */
 export async function openBank(
   store: BankStore,
   name: string,
-  options: { readonly version?: string; readonly signal?: AbortSignal } = {},
+  options: { readonly version?: string; readonly signal?: AbortSignal; readonly shared?: boolean } = {},
 ): Promise<Bank> {
   const layout = layoutOf(name);
   const publication = await findPublication(store, layout, options.version);
   const manifest = await readManifest(store, layout, publication);
   const { version } = publication;
-  const candidates = await readCandidates(store, layout, manifest, options.signal);
+  const candidates = await readCandidates(store, layout, manifest, options);
   return Object.freeze({
     ...{ name, version, manifest, candidates },
     localFile: async (path: string) => {
@@ -119,10 +119,12 @@ export async function readCandidates(
   store: BankStore,
   layout: Layout,
   manifest: Manifest,
-  signal?: AbortSignal,
+  { signal, shared = true }: { readonly signal?: AbortSignal | undefined; readonly shared?: boolean } = {},
 ): Promise<CandidateTable> {
   const { dimension } = manifest.inputs.embedder;
-  const table = emptyTable(manifest.counts.accepted, dimension);
+  // Whoever wants a manifest only need not wait for the library.
+  const { decodeCandidates } = await import('./arrow.js');
+  const table = emptyTable(manifest.counts.accepted, dimension, shared);
   let rows = 0;
   for (const file of candidateFiles(manifest)) {
     throwIfCancelled(signal, `opening of bank ${layout.bank}`);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { FoilbankError } from '../errors.js';
-import { decodeCandidates, encodeCandidates } from './arrow.js';
 import { type CandidateTable, emptyTable, faultOfTable } from './candidate.js';
 import { canonicalJson } from './canonical.js';
 import { readWhole, sha256Of } from './hashing.js';
@@ -71,7 +70,7 @@ export class PartFolder {
         reason,
       });
     const key = this.key(range);
-    const bytes = encodePart(part);
+    const bytes = await encodePart(part);
     await this.#store.write(key, bytes);
     await this.#store.write(sealKey(key), Buffer.from(sealOf(key, bytes)));
   }
@@ -127,7 +126,8 @@ function faultOfRange(
 
 const rejections = z.record(z.string(), z.int().min(0));
 
-function encodePart({ candidates, rejected }: Part): Uint8Array {
+async function encodePart({ candidates, rejected }: Part): Promise<Uint8Array> {
+  const { encodeCandidates } = await import('./arrow.js');
   return encodeCandidates(candidates, { 'foilbank.rejected': canonicalJson(rejected) });
 }
 
@@ -143,6 +143,7 @@ export async function readPart(store: BankStore, key: string): Promise<Part | un
   const corrupt = (reason: string) => new FoilbankError('FB_BANK_CORRUPT', { file: key, reason });
   if (Buffer.from(seal).toString('latin1') !== sealOf(key, bytes))
     throw corrupt('it does not hash to what its seal says');
+  const { decodeCandidates } = await import('./arrow.js');
   const decoded = decodeCandidates(bytes, key);
   const candidates = emptyTable(decoded.rows, decoded.dimension);
   await decoded.copyInto(candidates, 0);

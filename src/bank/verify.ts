@@ -84,7 +84,7 @@ class Check {
     }
     // Whether whole files also hold what the manifest says is a question only for whole files.
     if (this.problems.length === before && candidateFiles(manifest).length > 0)
-      await this.attempt(() => readCandidates(store, layout, manifest, this.signal));
+      await this.attempt(() => readCandidates(store, layout, manifest, { signal: this.signal }));
     await this.strays(manifest);
   }
 

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { FoilbankError, reasonOf, throwIfCancelled } from '../errors.js';
-import { encodeCandidates } from './arrow.js';
 import { sliceTable } from './candidate.js';
 import type { BankDraft } from './draft.js';
 import { checkObject, digestOf, hashed } from './hashing.js';
@@ -85,6 +84,7 @@ async function writeFiles(
     written.push(file);
     options.onFile?.(file);
   };
+  const { encodeCandidates } = await import('./arrow.js');
   const { candidates, files = {} } = draft;
   const rows = candidates.seeds.length;
   const rowsPerFile = Math.max(1, Math.floor(FILE_BYTES / (4 * candidates.dimension)));

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type Config, resolveConfig } from '../config.js';
-import { InferencePool, type ModelFolders } from '../onnx/index.js';
+import type { InferencePool, ModelFolders } from '../onnx/index.js';
 
 /** What the process gives to every command. */
 export interface CliContext {
@@ -39,6 +39,7 @@ export async function withPool<T>(
   { config }: CliContext,
   work: (pool: InferencePool) => Promise<T>,
 ): Promise<T> {
+  const { InferencePool } = await import('../onnx/index.js');
   const pool = new InferencePool({ threads: config.threads });
   try {
     return await work(pool);

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { resolveRedis } from '../jobs/index.js';
 import { createLog } from '../log.js';
 import { openService, resolveServeSettings, startTracing } from '../service/index.js';
 import type { CliContext, ContextOf } from './context.js';
@@ -45,8 +44,9 @@ async function serve({ config, signal }: CliContext, options: ServeOptions): Pro
   });
   const log = createLog();
   if (!auth) log.warn('no authentication: everybody on this machine may do everything');
+  const redis = process.env.REDIS_URL ? (await import('../jobs/index.js')).resolveRedis() : undefined;
   const stopTracing = await startTracing(log);
-  const service = await openService({ config, settings, redis: resolveRedis(), log });
+  const service = await openService({ config, settings, redis, log });
   log.info({ url: service.url, banks: settings.banks, store: config.store }, 'listening');
   service.loaded.then(() => log.info(service.readiness(), 'banks looked at'));
   await new Promise<void>((resolve) => {

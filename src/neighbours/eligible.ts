@@ -41,8 +41,8 @@ export interface SupportSearchOptions {
   readonly engine: NeighbourEngine;
   /** Serves where an approximate `engine` finds too few eligible candidates. May be `engine` itself. */
   readonly exact: ExactEngine;
-  /** Identity label of every candidate. Without labels no identity can be excluded. */
-  readonly identities?: readonly string[];
+  /** Identity label of every candidate, or how to find the rows of a label. Without either no identity can be excluded. */
+  readonly identities?: readonly string[] | ((label: string) => readonly number[]);
   /** Similarity above which two embeddings are one person's, from the embedder's model card; 1 excludes nobody. (-1, 1]. */
   readonly samePersonCeiling: number;
 }
@@ -60,7 +60,7 @@ const MAX_NEIGHBOURS = 2 ** 20;
 export class SupportSearch {
   readonly #options: SupportSearchOptions;
   readonly #ceiling: number;
-  readonly #rowsOf = new Map<string, number[]>();
+  readonly #rowsOf: (label: string) => readonly number[];
 
   /** @throws FoilbankError FB_OPTION_INVALID */
   constructor(options: SupportSearchOptions) {
@@ -72,15 +72,10 @@ export class SupportSearch {
         expected: 'a similarity above -1 and at most 1',
       });
     checkWhole('exact.candidates', exact.candidates, engine.candidates, engine.candidates);
-    if (identities) checkWhole('identities.length', identities.length, engine.candidates, engine.candidates);
     this.#options = options;
     // Rounding lifts some similarities of equal vectors above 1.
     this.#ceiling = samePersonCeiling < 1 ? samePersonCeiling : Number.POSITIVE_INFINITY;
-    identities?.forEach((label, row) => {
-      const rows = this.#rowsOf.get(label);
-      if (rows) rows.push(row);
-      else this.#rowsOf.set(label, [row]);
-    });
+    this.#rowsOf = typeof identities === 'function' ? identities : byLabel(identities, engine.candidates);
   }
 
   get candidates(): number {
@@ -173,8 +168,23 @@ export class SupportSearch {
 
   #rowsExcludedBy({ identities = [], rows = [] }: Exclusion): ReadonlySet<number> {
     for (const row of rows) checkWhole('exclude.rows', row, 0, this.candidates - 1);
-    return new Set([...rows, ...identities.flatMap((label) => this.#rowsOf.get(label) ?? [])]);
+    return new Set([...rows, ...identities.flatMap((label) => this.#rowsOf(label))]);
   }
+}
+
+/** @throws FoilbankError FB_OPTION_INVALID unless there are no labels, or one for each candidate */
+function byLabel(
+  labels: readonly string[] | undefined,
+  candidates: number,
+): (label: string) => readonly number[] {
+  if (labels) checkWhole('identities.length', labels.length, candidates, candidates);
+  const rowsOf = new Map<string, number[]>();
+  labels?.forEach((label, row) => {
+    const rows = rowsOf.get(label);
+    if (rows) rows.push(row);
+    else rowsOf.set(label, [row]);
+  });
+  return (label) => rowsOf.get(label) ?? [];
 }
 
 function isList(exclude: Exclusion | readonly Exclusion[]): exclude is readonly Exclusion[] {

@@ -18,6 +18,8 @@ export interface ExactOptions {
    * several `intraOpNumThreads` needs least memory and answers single queries soonest.
    */
   readonly pool: InferencePool;
+  /** Moves the candidates to the pool's thread, of which there must be one: they lie in memory once, and are gone here. */
+  readonly giveAway?: boolean;
 }
 
 /**
@@ -43,15 +45,15 @@ export class ExactEngine implements NeighbourEngine {
   }
 
   /** @throws FoilbankError FB_CANDIDATES_EMPTY, FB_MODEL_LOAD_FAILED */
-  static async create({ candidates, pool }: ExactOptions): Promise<ExactEngine> {
+  static async create({ candidates, pool, giveAway = false }: ExactOptions): Promise<ExactEngine> {
     if (candidates.rows === 0) throw new FoilbankError('FB_CANDIDATES_EMPTY', {});
-    const network = await pool.load({
+    const { data } = giveAway ? candidates : candidates.shared();
+    const source = {
       name: 'exact search',
       graph: exactGraph(candidates.dimension),
-      constants: {
-        candidates: float32(candidates.shared().data, [candidates.rows, candidates.dimension]),
-      },
-    });
+      constants: { candidates: float32(data, [candidates.rows, candidates.dimension]) },
+    };
+    const network = await pool.load(source, { transfer: giveAway });
     return new ExactEngine(candidates, network, pool.threads);
   }
 

@@ -66,10 +66,19 @@ export class InferencePool implements NetworkHost {
     return this.#milliseconds;
   }
 
-  /** Opens the graph on every thread. @throws FoilbankError FB_MODEL_LOAD_FAILED */
-  async load(source: NetworkSource): Promise<Network> {
+  /**
+   * Opens the graph on every thread.
+   *
+   * @param transfer moves the constants' buffers instead of copying them: of a pool of one thread only
+   * @throws FoilbankError FB_MODEL_LOAD_FAILED
+   */
+  async load(source: NetworkSource, { transfer = false } = {}): Promise<Network> {
+    if (transfer && this.threads > 1) throw new TypeError('constants can move to one thread only');
     const network = this.#nextLoaded++;
-    const [first] = await this.#everywhere((task) => ({ kind: 'open', task, network, source }));
+    const [first] = await this.#everywhere(
+      (task) => ({ kind: 'open', task, network, source }),
+      transfer ? movable(Object.values(source.constants ?? {})) : [],
+    );
     const { inputs, outputs } = expect(first!, 'opened');
     const spent = { milliseconds: 0, runs: 0 };
     return {
@@ -121,8 +130,8 @@ export class InferencePool implements NetworkHost {
     await Promise.all(this.#workers.map((w) => w.stop()));
   }
 
-  #everywhere(message: (task: number) => ToThread): Promise<Answer[]> {
-    return Promise.all(this.#workers.map((w) => w.ask(message(this.#nextTask++))));
+  #everywhere(message: (task: number) => ToThread, transfer: readonly ArrayBuffer[] = []): Promise<Answer[]> {
+    return Promise.all(this.#workers.map((w) => w.ask(message(this.#nextTask++), transfer)));
   }
 
   async #enqueue(message: ToThread, transfer: readonly ArrayBuffer[], priority: number): Promise<Answer> {

@@ -1,3 +1,4 @@
+export { ESTIMATORS, type EstimatorName, openSupport, type Support } from '../discrepancy/index.js';
 export { type BuildRequest, type BuildResult, type BuildStep, buildBank } from './build-bank.js';
 export { inputsOf } from './build-inputs.js';
 export { type BuildOptions, resolveBuildOptions } from './build-options.js';
@@ -10,8 +11,6 @@ export { generatorOfBank } from './generator-of-bank.js';
 export type { GateResult } from './index-bank.js';
 export { LabelledPairs, type PairSource } from './labelled-pairs.js';
 export { type LearnOptions, type LearnRequest, learnBank, learnFrom } from './learn-bank.js';
-export { ESTIMATORS, type EstimatorName, openLearned } from './open-learned.js';
-export { openSupport, type Support } from './open-support.js';
 export { type PhotoPair, parsePairs } from './pairs-csv.js';
 export { contactSheet, type SheetOptions, type Tile, webpOf } from './pictures.js';
 export { type Progress, RateMeter } from './progress.js';

@@ -8,14 +8,13 @@ import {
   publishBank,
 } from '../bank/index.js';
 import { checkWhole } from '../checks.js';
-import { type Calibration, type LearnedHead, learnEstimator } from '../discrepancy/index.js';
+import { type Calibration, LEARNED_FILE, type LearnedHead, learnEstimator } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
 import { latents } from '../synthesis/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 import { calibrationOf } from './calibrate-faces.js';
 import { type LessonSource, lessonsOf } from './lessons.js';
-import { LEARNED_FILE } from './open-learned.js';
 
 export interface LearnOptions {
   /** Queries that the bank is asked, to learn from its answers. 500..1,000,000; default 72,000. */

@@ -1,4 +1,5 @@
 import { type BankStore, type Manifest, publishBank } from '../bank/index.js';
+import { openSupport, type Support } from '../discrepancy/index.js';
 import {
   checkIdentities,
   identitiesOf,
@@ -11,7 +12,6 @@ import type { InferencePool } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { indexCandidates } from './index-bank.js';
-import { openSupport, type Support } from './open-support.js';
 import { virtualThresholds } from './virtual-thresholds.js';
 
 export interface TuneRequest extends Omit<TuningOptions, 'onProgress'> {

@@ -1,6 +1,7 @@
 import { type BankStore, showBank } from '../bank/index.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { EngineThread } from './engine-spare.js';
 import type { ServiceMetrics } from './metrics.js';
 import { OlderVersion } from './older-version.js';
 import { type BatchSettings, Serving } from './serving.js';
@@ -16,6 +17,8 @@ export interface HolderSettings {
   readonly olderIdleMs: number;
   readonly log: Logger;
   readonly metrics: ServiceMetrics;
+  /** For the first version: started while everything else was. */
+  readonly thread?: EngineThread | undefined;
 }
 
 /** Milliseconds before a version that was refused is tried again: it may have been mended, and reading it all costs. */
@@ -32,10 +35,12 @@ export class BankHolder {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #closed = false;
+  #thread: EngineThread | undefined;
   readonly #older: OlderVersion;
 
   constructor(readonly settings: HolderSettings) {
-    const { store, bank, olderIdleMs: idleMs } = settings;
+    const { store, bank, olderIdleMs: idleMs, thread } = settings;
+    this.#thread = thread;
     this.#older = new OlderVersion({ store, bank, idleMs, open: (version) => this.#open(version) });
   }
 
@@ -98,7 +103,7 @@ export class BankHolder {
     await this.#looking;
     const last = this.#serving;
     this.#serving = undefined;
-    await Promise.all([last?.retire(), this.#older.close()]);
+    await Promise.all([last?.retire(), this.#older.close(), this.#thread?.close()]);
   }
 
   async #look(): Promise<void> {
@@ -119,9 +124,10 @@ export class BankHolder {
 
   #open(version: string): Promise<Serving> {
     const { store, bank, threads, batches, metrics } = this.settings;
-    return Serving.open({ store: store.location, bank, version, threads }, batches, (rows) =>
-      metrics.batchRows.observe({ bank }, rows),
-    );
+    const onBatch = (rows: number) => metrics.batchRows.observe({ bank }, rows);
+    const thread = this.#thread;
+    this.#thread = undefined;
+    return Serving.open({ store: store.location, bank, version, threads }, batches, onBatch, thread);
   }
 
   async #load(version: string): Promise<void> {

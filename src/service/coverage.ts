@@ -8,7 +8,7 @@ export interface Coverage {
   readonly floor: number;
 }
 
-const LOOKED_AT = 2 ** 16;
+const LOOKED_AT = 2 ** 14;
 const QUANTILE = 0.001;
 /**
  * Real faces lie farther out than virtual ones, so the candidates' own quantile would turn many of them away. Measured with the

@@ -48,6 +48,7 @@ export interface Answer {
 }
 
 export type ToEngine =
+  | { readonly kind: 'open'; readonly setup: EngineSetup }
   | { readonly kind: 'ask'; readonly task: number; readonly question: Question }
   | { readonly kind: 'close' };
 

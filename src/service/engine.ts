@@ -1,8 +1,7 @@
-import { Worker } from 'node:worker_threads';
-import { FoilbankError, reasonOf } from '../errors.js';
+import { FoilbankError } from '../errors.js';
 import { unpackError } from '../onnx/index.js';
-import { threadEntry } from '../thread-entry.js';
-import type { Answer, EngineFacts, EngineSetup, FromEngine, Question, ToEngine } from './engine-messages.js';
+import type { Answer, EngineFacts, EngineSetup, FromEngine, Question } from './engine-messages.js';
+import { EngineThread } from './engine-spare.js';
 
 interface Asked {
   resolve(answer: Answer): void;
@@ -17,34 +16,32 @@ export class Engine {
 
   private constructor(
     readonly facts: EngineFacts,
-    readonly worker: Worker,
+    readonly thread: EngineThread,
   ) {
-    worker.on('message', (reply: FromEngine) => this.#answered(reply));
-    worker.on('error', (error) => this.#ended(reasonOf(error), error));
-    worker.on('exit', (code) => this.#ended(`exit code ${code}`));
+    thread.worker.on('message', (reply: FromEngine) => this.#answered(reply));
+    void thread.ended.then((why) => this.#ended(why));
   }
 
   /**
    * Loads, verifies and warms a version.
    *
+   * @param thread that was started before
    * @throws FoilbankError of `openSupport`, FB_GATE_FAILED, FB_INFERENCE_THREAD_DIED
    */
-  static async open(setup: EngineSetup): Promise<Engine> {
-    const worker = new Worker(threadEntry(import.meta.url, './engine-thread.js'), { workerData: setup });
-    try {
-      const facts = await new Promise<EngineFacts>((resolve, reject) => {
-        worker.once('message', (reply: FromEngine) => {
-          if (reply.kind === 'opened') resolve(reply.facts);
-          else if (reply.kind === 'unopened') reject(unpackError(reply.error));
-          else reject(new TypeError('an engine answered before it was asked'));
-        });
-        // Both stay: once the promise is settled they change nothing.
-        worker.once('error', (error) => reject(died(reasonOf(error), error)));
-        worker.once('exit', (code) => reject(died(`exit code ${code}`)));
+  static async open(setup: EngineSetup, thread = new EngineThread(setup.threads)): Promise<Engine> {
+    const opened = new Promise<EngineFacts>((resolve, reject) => {
+      thread.worker.once('message', (reply: FromEngine) => {
+        if (reply.kind === 'opened') resolve(reply.facts);
+        else if (reply.kind === 'unopened') reject(unpackError(reply.error));
+        else reject(new TypeError('an engine answered before it was asked'));
       });
-      return new Engine(facts, worker);
+      void thread.ended.then(reject);
+    });
+    thread.post({ kind: 'open', setup });
+    try {
+      return new Engine(await opened, thread);
     } catch (error) {
-      await worker.terminate();
+      await thread.close();
       throw error;
     }
   }
@@ -60,18 +57,14 @@ export class Engine {
     return new Promise((resolve, reject) => {
       const task = this.#nextTask++;
       this.#asked.set(task, { resolve, reject });
-      const message: ToEngine = { kind: 'ask', task, question };
-      this.worker.postMessage(message, [question.queries.buffer as ArrayBuffer]);
+      this.thread.post({ kind: 'ask', task, question }, [question.queries.buffer as ArrayBuffer]);
     });
   }
 
-  /** The thread ends once its own threads have: torn out of native code they would take the process with them. */
   async close(): Promise<void> {
     if (this.#end) return;
     this.#end = new FoilbankError('FB_CANCELLED', { what: 'lookup' });
-    const gone = new Promise((resolve) => this.worker.once('exit', resolve));
-    this.worker.postMessage({ kind: 'close' } satisfies ToEngine);
-    await gone;
+    await this.thread.close();
   }
 
   #answered(reply: FromEngine): void {
@@ -82,12 +75,9 @@ export class Engine {
     else waiting?.reject(unpackError(reply.error));
   }
 
-  #ended(reason: string, cause?: Error): void {
-    this.#end ??= died(reason, cause);
+  #ended(why: FoilbankError): void {
+    this.#end ??= why;
     for (const { reject } of this.#asked.values()) reject(this.#end);
     this.#asked.clear();
   }
 }
-
-const died = (reason: string, cause?: Error) =>
-  new FoilbankError('FB_INFERENCE_THREAD_DIED', { reason }, { cause });

@@ -1,5 +1,5 @@
 import { FoilbankError, reasonOf } from '../errors.js';
-import { openQueues, type Queues, type RedisSettings } from '../jobs/index.js';
+import type { Queues, RedisSettings } from '../jobs/index.js';
 
 /** The queues, opened when they are first needed: lookups never wait for Redis, nor fail without it. */
 export class QueueDoor {
@@ -10,7 +10,7 @@ export class QueueDoor {
   /** @throws FoilbankError FB_REDIS_UNSET, FB_REDIS_UNREACHABLE, FB_REDIS_REFUSED, FB_REDIS_TOO_OLD */
   open(): Promise<Queues> {
     if (!this.redis) return Promise.reject(new FoilbankError('FB_REDIS_UNSET', {}));
-    const opened = this.#opened ?? openQueues(this.redis);
+    const opened = this.#opened ?? this.#open(this.redis);
     this.#opened = opened;
     opened.catch(() => {
       this.#opened = undefined;
@@ -28,6 +28,11 @@ export class QueueDoor {
       const where = this.redis?.where ?? '';
       throw new FoilbankError('FB_REDIS_UNREACHABLE', { where, reason: reasonOf(error) }, { cause: error });
     }
+  }
+
+  async #open(redis: RedisSettings): Promise<Queues> {
+    const { openQueues } = await import('../jobs/index.js');
+    return openQueues(redis);
   }
 
   async close(): Promise<void> {

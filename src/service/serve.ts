@@ -1,166 +1,19 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ConnectRouter } from '@connectrpc/connect';
-import { openStore } from '../bank/index.js';
-import type { Config } from '../config.js';
-import {
-  BankService,
-  FaceService,
-  GalleryService,
-  health,
-  reflection,
-  reflectionAlpha,
-  SupportService,
-} from '../gen/index.js';
-import type { RedisSettings } from '../jobs/index.js';
-import type { Logger } from '../log.js';
-import { InferencePool } from '../onnx/index.js';
-import { BankHolder } from './bank-holder.js';
-import { bankService } from './bank-service.js';
-import { Door } from './door.js';
-import { Entrance, scopeOf } from './entrance.js';
-import { faceService, PhotoReading } from './face-service.js';
-import { GalleryPictures } from './gallery-pictures.js';
-import { GalleryReader } from './gallery-reader.js';
-import { galleryService } from './gallery-service.js';
-import { healthService } from './health.js';
-import { observed, validated } from './interceptors.js';
-import { KeyRing, openDoor } from './key-ring.js';
-import { openListener } from './listener.js';
-import { Lookups } from './lookup.js';
-import { ServiceMetrics } from './metrics.js';
-import { pages, type Readiness } from './pages.js';
-import { QueueDoor } from './queue-door.js';
-import { alphaReflectionService, reflectionService } from './reflection.js';
-import { rpcHandler } from './rpc-handler.js';
-import { Sessions } from './sessions.js';
-import type { ServeSettings } from './settings.js';
-import { studio } from './studio.js';
-import { supportService } from './support-service.js';
-
-export interface ServeInputs {
-  readonly config: Pick<Config, 'store' | 'threads' | 'cards' | 'cache'>;
-  readonly settings: ServeSettings;
-  readonly redis?: RedisSettings | undefined;
-  readonly log: Logger;
-}
-
-export interface Service {
-  readonly url: string;
-  readonly readiness: () => Readiness;
-  /** Resolves once every bank was looked at for the first time. */
-  readonly loaded: Promise<void>;
-  /** Refuses new requests, lets those under way finish, and frees everything. */
-  close(): Promise<void>;
-}
+import { EngineThread } from './engine-spare.js';
+import type { ServeInputs, Service } from './serve-inputs.js';
 
 /**
  * Serves the contract on one port. It listens at once and says by `/readyz` when its banks serve.
  *
  * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID, FB_KEYS_INVALID, FB_FILE_UNREADABLE, FB_STORE_LOCATION_INVALID
  */
-export async function openService({ config, settings, redis, log }: ServeInputs): Promise<Service> {
-  const { banks, batches, limits, pollMs, olderIdleMs, shutdownSeconds } = settings;
-  const store = openStore(config.store);
-  const gatekeeper = settings.keys === undefined ? openDoor : await KeyRing.open(settings.keys, log);
-  const door = new Door(gatekeeper, new Sessions(gatekeeper, settings.sessions));
-  const holders = new Map<string, BankHolder>();
-  const metrics = new ServiceMetrics(() =>
-    [...holders].map(([bank, { serving }]) => [bank, serving?.depth ?? 0] as const),
-  );
-  for (const bank of banks)
-    holders.set(
-      bank,
-      new BankHolder({ store, bank, threads: config.threads, batches, pollMs, olderIdleMs, log, metrics }),
-    );
-  const lookups = new Lookups(holders, limits);
-  const queues = new QueueDoor(redis);
-  const pool = new InferencePool({ threads: config.threads });
-  const folders = { cards: config.cards, cache: config.cache };
-  const photos = new PhotoReading(pool, folders);
-  const reader = new GalleryReader(store.location);
-  const pictures = new GalleryPictures(pool, folders, settings.pictureBytes);
-  metrics.watch('foilbank_sessions', 'Sessions of browsers', () => door.sessions.count);
-  metrics.watch('foilbank_picture_bytes', "Bytes of virtual faces' pictures kept", () => pictures.bytes);
-  let draining = false;
-  // Ends streams that have no end of their own; all other requests finish.
-  const stopping = new AbortController();
-  const readiness = (): Readiness => {
-    const unready = [...holders.values()].filter((h) => !h.serving);
-    const reasons = [
-      ...(draining ? ['it is stopping'] : []),
-      ...unready.map((h) => h.notes.join('; ') || `bank ${h.bank}: it is being loaded`),
-    ];
-    const notes = [
-      ...[...holders.values()].filter((h) => h.serving).flatMap((h) => h.notes),
-      ...gatekeeper.notes,
-    ];
-    return { ready: reasons.length === 0, reasons, notes };
-  };
-  const own = [SupportService, BankService, FaceService, GalleryService];
-  const reflections = [reflection.ServerReflection, reflectionAlpha.ServerReflection];
-  const services = [...own, health.Health, ...reflections];
-  // A method whose contract names no scope is noticed here, not by who calls it.
-  for (const service of services) service.methods.forEach(scopeOf);
-  const support = supportService(lookups);
-  const routes = (router: ConnectRouter) => {
-    router.service(SupportService, support);
-    router.service(
-      BankService,
-      bankService(store, queues, async (bank) => holders.get(bank)?.look(), stopping.signal),
-    );
-    router.service(FaceService, faceService(lookups, photos));
-    router.service(GalleryService, galleryService({ store, lookups, reader, pictures }));
-    router.service(
-      health.Health,
-      healthService(new Set(services.map((s) => s.typeName)), () => readiness().ready, stopping.signal),
-      // Who has no key may ask, but not at length.
-      { readMaxBytes: 1024 },
-    );
-    const files = services.map((s) => s.file);
-    router.service(reflection.ServerReflection, reflectionService(files));
-    router.service(reflectionAlpha.ServerReflection, alphaReflectionService(files));
-  };
-  const plain = pages(readiness, metrics.registry, gatekeeper);
-  const inStudio = settings.studio ? studio({ folder: settings.studio, door, queues, log }) : undefined;
-  const entrance = new Entrance({
-    admit: ({ method, url, header }, scope) =>
-      door.admit({ method, url, header: (name) => header.get(name) }, scope),
-    ...{ concurrency: limits.concurrency, draining: () => draining, log, metrics },
-  });
-  const handler = rpcHandler({
-    routes,
-    entrance: (method, request) => entrance.refusal(method, request),
-    interceptors: [observed(log, metrics), entrance.counting(), validated()],
-    // A field that is mistyped is said, not left out: it might be the threshold.
-    jsonOptions: { ignoreUnknownFields: false },
-    readMaxBytes: limits.messageBytes,
-    maxTimeoutMs: limits.deadlineMs,
-    fallback: (request: IncomingMessage, response: ServerResponse) => {
-      if (!inStudio?.(request, response)) plain(request, response);
-    },
-    unary: [
-      { method: SupportService.method.estimateDiscrepancy, answer: support.estimateDiscrepancy },
-      { method: SupportService.method.findNeighbors, answer: support.findNeighbors },
-      { method: SupportService.method.alignScores, answer: support.alignScores },
-    ],
-    onDefect: (error) => log.error({ err: error }, 'defect'),
-  });
-  const { host, port, tls, patienceMs: patience } = settings;
-  const listener = await openListener({ host, port, tls, handler, patience });
-  const loaded = Promise.all([...holders.values()].map((holder) => holder.start())).then(() => {});
-  return {
-    url: listener.url,
-    readiness,
-    loaded,
-    close: async () => {
-      draining = true;
-      log.info({ seconds: shutdownSeconds }, 'stopping');
-      await loaded;
-      stopping.abort();
-      await listener.close(shutdownSeconds * 1000);
-      gatekeeper.close();
-      await Promise.all([...[...holders.values()].map((h) => h.close()), queues.close(), reader.close()]);
-      await pool.close();
-    },
-  };
+export async function openService(inputs: ServeInputs): Promise<Service> {
+  // Before all else: they import what they need while this thread does.
+  const threads = inputs.settings.banks.map(() => new EngineThread(inputs.config.threads));
+  try {
+    const { runService } = await import('./run-service.js');
+    return await runService(inputs, threads);
+  } catch (error) {
+    await Promise.all(threads.map((thread) => thread.close()));
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@ import { FoilbankError } from '../errors.js';
 import { UnitMatrix } from '../vectors/index.js';
 import { Engine } from './engine.js';
 import type { Answer, EngineFacts, EngineSetup } from './engine-messages.js';
+import type { EngineThread } from './engine-spare.js';
 import { MicroBatcher } from './micro-batcher.js';
 
 export interface BatchSettings {
@@ -62,8 +63,9 @@ export class Serving {
     setup: EngineSetup,
     batches: BatchSettings,
     onBatch: (rows: number) => void,
+    thread?: EngineThread,
   ): Promise<Serving> {
-    return new Serving(await Engine.open(setup), batches, onBatch);
+    return new Serving(await Engine.open(setup, thread), batches, onBatch);
   }
 
   get facts(): EngineFacts {

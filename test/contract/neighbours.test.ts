@@ -6,10 +6,22 @@ import { UnitMatrix } from '../../src/vectors/index.js';
 
 /** What every engine owes its callers; each one runs on its real native library, in its real threads. */
 const pool = new InferencePool({ threads: 2 });
-afterAll(() => pool.close());
+const single = new InferencePool({ threads: 1 });
+afterAll(() => Promise.all([pool.close(), single.close()]));
+const copyOf = ({ data, dimension }: UnitMatrix) => UnitMatrix.adopt(data.slice(), dimension);
 
 const engines: [string, (candidates: UnitMatrix) => Promise<NeighbourEngine>][] = [
   ['exact', (candidates) => ExactEngine.create({ candidates, pool })],
+  [
+    'exact',
+    async (candidates) => {
+      const given = copyOf(candidates);
+      const engine = await ExactEngine.create({ candidates: given, pool: single, giveAway: true });
+      // They lie in memory once.
+      expect(given.data).toHaveLength(0);
+      return engine;
+    },
+  ],
   ['hnsw', (candidates) => HnswEngine.build({ candidates, connections: 16 })],
 ];
 
@@ -129,4 +141,9 @@ describe.each(engines)('engine %s', (kind, make) => {
     await closed.close();
     await expect(closed.nearest(queries, 3)).rejects.toHaveProperty('code');
   });
+});
+
+it('candidates are given away to one thread only', async () => {
+  const candidates = bunchedVectors({ rows: 10, dimension: 4, seed: 1 });
+  await expect(ExactEngine.create({ candidates, pool, giveAway: true })).rejects.toThrow('one thread only');
 });

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawnSync } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -69,6 +69,37 @@ describe('foilbank serve', () => {
     expect(stderr).toContain('"msg":"listening"');
     expect(stderr).not.toContain(token.slice(17));
   }, 120_000);
+
+  it('reads nothing at its start that lookups do without: libraries of queues, photos and traces', async () => {
+    const seen = join(folder, 'coverage');
+    let child: ChildProcess | undefined;
+    const served = foilbank(['--store', join(folder, 'banks'), 'serve', '--no-auth', '--port', '0'], {
+      env: { NODE_V8_COVERAGE: seen, REDIS_URL: '' },
+      onStart: (started) => {
+        child = started;
+        started.stderr?.on('data', (text) => {
+          if (String(text).includes('version serves')) child?.kill('SIGTERM');
+        });
+      },
+    });
+    expect(await served).toMatchObject({ code: 0 });
+    const loaded = new Set<string>();
+    for (const file of await readdir(seen))
+      for (const { url } of JSON.parse(await readFile(join(seen, file), 'utf8')).result as { url: string }[])
+        loaded.add(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? '');
+    // Those it does need show that it was looked at, in every thread.
+    for (const name of ['@connectrpc/connect', 'apache-arrow', 'onnxruntime-node'])
+      expect(loaded).toContain(name);
+    for (const name of [
+      'bullmq',
+      'ioredis',
+      'sharp',
+      '@opentelemetry/sdk-trace-base',
+      'hono',
+      'proper-lockfile',
+    ])
+      expect(loaded).not.toContain(name);
+  }, 60_000);
 
   it('does not start without keys, nor without authentication on other than loopback', async () => {
     const none = await foilbank(['serve', '--keys', join(folder, 'none.json'), '--port', '0']);

@@ -1,11 +1,12 @@
-import { type Bank, type BankStore, candidateId, openBank } from '../bank/index.js';
-import { type Estimator, VirtualEstimator } from '../discrepancy/index.js';
+import { type Bank, type BankStore, candidateId, openBank, rowOf } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import { ExactEngine, HnswEngine, type NeighbourEngine, SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import { operatorOfId } from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
+import type { Estimator } from './estimator.js';
 import { type EstimatorName, estimatorNamed } from './open-learned.js';
+import { VirtualEstimator } from './virtual.js';
 
 /** A bank ready to be asked. */
 export interface Support {
@@ -26,6 +27,8 @@ export interface Support {
  * Opens a bank and its index, each file after its hash was checked.
  *
  * @param k K for the estimator, default the bank's own; 1..the number of candidates
+ * @param look sees the candidates, [n, d], once; they then lie in memory once only, where they are searched, and `bank` has none.
+ *   The pool must have one thread
  * @param estimator default `virtual`
  * @throws FoilbankError of `openBank`, FB_BANK_CORRUPT, FB_OPTION_INVALID, FB_LEARNED_ABSENT
  */
@@ -37,9 +40,11 @@ export async function openSupport(
     readonly version?: string | undefined;
     readonly k?: number | undefined;
     readonly estimator?: EstimatorName | undefined;
+    readonly look?: (candidates: UnitMatrix) => void;
   } = {},
 ): Promise<Support> {
-  const bank = await openBank(store, name, options.version === undefined ? {} : { version: options.version });
+  const { version, look } = options;
+  const bank = await openBank(store, name, { shared: !look, ...(version === undefined ? {} : { version }) });
   const { manifest, candidates } = bank;
   const k = options.k ?? manifest.parameters.neighbours;
   const rows = candidates.seeds.length;
@@ -50,13 +55,18 @@ export async function openSupport(
       expected: `a whole number from 1 to the bank's ${rows}`,
     });
   const vectors = UnitMatrix.adopt(candidates.embeddings, candidates.dimension, `bank ${name}`);
-  const exact = await ExactEngine.create({ candidates: vectors, pool });
+  look?.(vectors);
+  const exact = await ExactEngine.create({ candidates: vectors, pool, giveAway: look !== undefined });
   const engine = await engineOf(bank, exact);
   const identity = (row: number) => candidateId(candidates.seeds[row] as number);
   const search = new SupportSearch({
     engine,
     exact,
-    identities: Array.from({ length: rows }, (_, row) => identity(row)),
+    // Every candidate has an identity of its own.
+    identities: (label) => {
+      const row = rowOf(candidates.seeds, label);
+      return row === undefined ? [] : [row];
+    },
     samePersonCeiling: manifest.inputs.embedder.samePersonCeiling,
   });
   const virtual = new VirtualEstimator(search, k);

@@ -1,7 +1,8 @@
 import type { Bank } from '../bank/index.js';
-import { LearnedEstimator, type VirtualEstimator } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
+import { LearnedEstimator } from './learned.js';
+import type { VirtualEstimator } from './virtual.js';
 
 /** `learned-or-virtual` looks the bank up where it has no sound learned estimator, and says so. */
 export const ESTIMATORS = ['virtual', 'learned', 'learned-or-virtual'] as const;
