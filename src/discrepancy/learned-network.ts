@@ -101,11 +101,7 @@ export function answerGraph(sizes: readonly number[]): Uint8Array {
  *
  * Inputs x [b, from], t [b, to], those of {@link stepFeeds} and of a state; outputs `loss` and the next state.
  */
-export function stepGraph(
-  sizes: readonly number[],
-  batch: number,
-  weights: readonly number[],
-): Uint8Array {
+export function stepGraph(sizes: readonly number[], batch: number, weights: readonly number[]): Uint8Array {
   const g = new GraphBuilder('learning-step');
   const [from, to] = [sizes[0]!, sizes.at(-1)!];
   const x = g.input('x', 'float32', [batch, from]);

@@ -55,7 +55,7 @@ export interface Learned {
 }
 
 /** docs/accuracy.md has what other widths give. */
-const HIDDEN: readonly number[] = [1024, 256];
+const HIDDEN: readonly number[] = [768, 192];
 const BATCH = 512;
 /**
  * Of the errors of r and of log σ. σ over K candidates hangs on the chance of their draw, which nothing can learn and a network would
