@@ -537,6 +537,12 @@ export const ERROR_CATALOGUE = define({
       'Open the studio by the address that the server is reached at (a proxy must pass the Host header on); programs send a key instead.',
     status: 'PERMISSION_DENIED',
   },
+  FB_KEYS_MISSING: {
+    message: 'there are no API keys yet: {file} does not exist',
+    remedy:
+      'Make one with `foilbank keys create`, or try the server on this machine alone with `foilbank serve --no-auth`.',
+    status: 'FAILED_PRECONDITION',
+  },
   FB_KEYS_INVALID: {
     message: 'key file {file}: {reason}',
     remedy: 'Restore it, or remove it and create keys anew (`foilbank keys create`).',

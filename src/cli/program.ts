@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageRoot } from '../config.js';
+import { VERSION } from '../version.js';
 import type { ContextOf, GlobalOptions } from './context.js';
 import { whole } from './options.js';
 
@@ -84,14 +82,11 @@ const COMMANDS: Readonly<Record<string, CommandModule>> = {
 
 /** The `foilbank` command line, with the commands that `argv` names in full and the others by name. */
 export async function program(signal: AbortSignal, argv: readonly string[]): Promise<Command> {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-    version: string;
-  };
   const root = new Command('foilbank')
     .description(
       'Aligns face similarities by how close both faces are to their nearest look-alikes among virtual faces.',
     )
-    .version(version)
+    .version(VERSION)
     .option('--store <folder>', 'folder of banks (FOILBANK_STORE, default ./banks)')
     .option('--models <folders>', 'further folders of model cards, separated by colons (FOILBANK_MODELS)')
     .option('--threads <count>', 'inference threads (FOILBANK_THREADS, default: all cores)', whole(1, 256))

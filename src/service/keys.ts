@@ -28,9 +28,12 @@ export type ApiKey = z.infer<typeof keySchema>;
 const TOKEN = /^fbk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
 const digest = (secret: string): string => createHash('sha256').update(secret).digest('hex');
 
-/** @throws FoilbankError FB_FILE_UNREADABLE, FB_KEYS_INVALID */
+/** @throws FoilbankError FB_KEYS_MISSING, FB_FILE_UNREADABLE, FB_KEYS_INVALID */
 export async function readKeys(file: string): Promise<readonly ApiKey[]> {
-  const bytes = await readBytes(file);
+  const bytes = await readBytes(file).catch((error: FoilbankError) => {
+    const { code } = error.cause as NodeJS.ErrnoException;
+    throw code === 'ENOENT' ? new FoilbankError('FB_KEYS_MISSING', { file }, { cause: error }) : error;
+  });
   const invalid = (reason: string, cause?: unknown) =>
     new FoilbankError('FB_KEYS_INVALID', { file, reason }, { cause });
   let json: unknown;
@@ -82,8 +85,7 @@ async function readOrNone(file: string): Promise<readonly ApiKey[]> {
   try {
     return await readKeys(file);
   } catch (error) {
-    const cause = (error as FoilbankError).cause as NodeJS.ErrnoException | undefined;
-    if (cause?.code === 'ENOENT') return [];
+    if (error instanceof FoilbankError && error.code === 'FB_KEYS_MISSING') return [];
     throw error;
   }
 }

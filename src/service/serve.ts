@@ -4,7 +4,7 @@ import type { ServeInputs, Service } from './serve-inputs.js';
 /**
  * Serves the contract on one port. It listens at once and says by `/readyz` when its banks serve.
  *
- * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID, FB_KEYS_INVALID, FB_FILE_UNREADABLE, FB_STORE_LOCATION_INVALID
+ * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID, FB_KEYS_MISSING, FB_KEYS_INVALID, FB_FILE_UNREADABLE, FB_STORE_LOCATION_INVALID
  */
 export async function openService(inputs: ServeInputs): Promise<Service> {
   // Before all else: they import what they need while this thread does.

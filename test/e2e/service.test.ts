@@ -104,7 +104,8 @@ describe('foilbank serve', () => {
   it('does not start without keys, nor without authentication on other than loopback', async () => {
     const none = await foilbank(['serve', '--keys', join(folder, 'none.json'), '--port', '0']);
     expect(none).toMatchObject({ code: 1 });
-    expect(none.stderr).toContain('FB_FILE_UNREADABLE');
+    expect(none.stderr).toContain('FB_KEYS_MISSING');
+    expect(none.stderr).toContain('foilbank keys create');
     const open = await foilbank(['serve', '--no-auth', '--host', '0.0.0.0']);
     expect(open).toMatchObject({ code: 1 });
     expect(open.stderr).toContain('FB_AUTH_NEEDED');
