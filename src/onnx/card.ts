@@ -123,6 +123,11 @@ const generatorCard = z.strictObject({
     z.strictObject({ mode: z.literal('detect') }),
   ]),
   /**
+   * Absent: faces are embedded as they are generated. `mixed-quality/2`: half of them get the faults of bad photos first, low resolution, blur or
+   * darkness; which and how strong is a function of the seed. Only with a fixed place of the face.
+   */
+  quality: z.literal('mixed-quality/2').optional(),
+  /**
    * The image of the latent z_i = sin(1 + i), averaged to 8 × 8, channel by channel: 192 numbers. `chip`: the same of the aligned
    * chip, RGB in 0..255, which catches a wrong colour order, range or place.
    */

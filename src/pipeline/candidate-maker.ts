@@ -1,3 +1,4 @@
+import { FoilbankError } from '../errors.js';
 import {
   betweenTemplates,
   compose,
@@ -16,6 +17,7 @@ import type {
   Model,
 } from '../onnx/index.js';
 import { Generator, type ImageBatch, PixelConverter } from '../synthesis/index.js';
+import { wornImages } from './worn-images.js';
 
 /** The networks that a bank is made with and photos are read with. */
 export interface Networks {
@@ -34,7 +36,7 @@ export interface MadeFaces {
 }
 
 /** Generated images → scored embeddings. */
-type Reader = (images: ImageBatch, minimumScore: number) => Promise<MadeFaces>;
+type Reader = (images: ImageBatch, minimumScore: number, seeds: readonly number[]) => Promise<MadeFaces>;
 
 /** Seeds → faces: generator, chips, embedder and detector over one pool. */
 export class CandidateMaker {
@@ -56,25 +58,32 @@ export class CandidateMaker {
    * @param minimumScore a detector that has to look for the faces passes over those with a lower score
    */
   async make(seeds: readonly number[], psi: number, minimumScore: number): Promise<MadeFaces> {
-    return this.read(await this.generator.generate(seeds, psi), minimumScore);
+    return this.read(await this.generator.generate(seeds, psi), minimumScore, seeds);
   }
 }
 
 /** For generators that put every face in one place: chips are cut there, and the detector only scores. */
 async function cuttingReader(pool: InferencePool, networks: Networks): Promise<Reader> {
-  const { align, image } = networks.generator.card;
+  const { align, image, quality } = networks.generator.card;
   if (align.mode !== 'fixed') throw new TypeError('the card has no fixed place');
   const { input, align: wanted } = networks.embedder.card;
   const placed = similarity(align.scale, align.rotation, ...align.translation);
-  const [chips, embedder, scorer] = await Promise.all([
-    ImageChips.open(pool, input, image, compose(betweenTemplates(align.template, wanted.template), placed)),
+  const toChip = compose(betweenTemplates(align.template, wanted.template), placed);
+  const [chips, embedder, scorer, pixels] = await Promise.all([
+    ImageChips.open(pool, input, image, toChip),
     Embedder.open(pool, networks.embedder),
     FaceScorer.open(pool, networks.detector, image),
+    quality && PixelConverter.open(pool, networks.generator.card),
   ]);
-  return async ({ images, count }) => {
+  // The chip is the face, as it is of photos that one face fills.
+  const faceSide = input.width / Math.hypot(toChip[0], toChip[3]);
+  return async (batch, _, seeds) => {
+    const { images, count } = batch;
+    // A bad photo has a face all the same: the detector scores it as it was.
+    const seen = pixels ? wornImages(pixels, batch, seeds, image, faceSide) : Promise.resolve(images);
     const [scores, embeddings] = await Promise.all([
       scorer.score(images),
-      chips.cut(images).then((cut) => embedder.embed(cut, 'a generated face')),
+      seen.then((shown) => chips.cut(shown)).then((cut) => embedder.embed(cut, 'a generated face')),
     ]);
     return { scores, embeddings: Array.from({ length: count }, (_, i) => embeddings.row(i)) };
   };
@@ -82,6 +91,11 @@ async function cuttingReader(pool: InferencePool, networks: Networks): Promise<R
 
 /** For all others: each image is read like a photo. */
 async function findingReader(pool: InferencePool, networks: Networks): Promise<Reader> {
+  const { name, quality } = networks.generator.card;
+  if (quality)
+    throw new FoilbankError('FB_CARD_INVALID', {
+      ...{ card: name, field: 'quality', reason: 'only a generator with a fixed place of the face has one' },
+    });
   const [reader, pixels] = await Promise.all([
     FaceReader.open(pool, networks),
     PixelConverter.open(pool, networks.generator.card),
