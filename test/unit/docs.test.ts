@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CATALOGUE } from '../../src/errors.js';
 import { cardJsonSchema } from '../../src/onnx/index.js';
@@ -63,20 +63,54 @@ describe('docs', () => {
     expect(named.filter((name) => !targets.has(name))).toEqual([]);
   });
 
-  it('every link in the README and the docs leads to a file', async () => {
+  it('every link of the README and the docs leads to a file and, where it names one, to a heading', async () => {
     const root = new URL('../../', import.meta.url);
     const pages = [
-      'README.md',
-      'CONTRIBUTING.md',
-      'training/README.md',
+      ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'training/README.md'],
       ...(await readdir(new URL('docs/', root))).map((f) => `docs/${f}`),
     ];
     const broken: string[] = [];
     for (const page of pages.filter((name) => name.endsWith('.md'))) {
-      const text = await readFile(new URL(page, root), 'utf8');
-      for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g))
-        if (!existsSync(new URL(target as string, new URL(page, root)))) broken.push(`${page}: ${target}`);
+      const from = new URL(page, root);
+      const text = await readFile(from, 'utf8');
+      for (const [, target] of text.matchAll(/\]\((?!https?:)([^)\s]+)/g)) {
+        const to = new URL(target as string, from);
+        const anchor = decodeURIComponent(to.hash.slice(1));
+        to.hash = '';
+        if (!existsSync(to) || (anchor && !(await anchorsOf(to)).has(anchor)))
+          broken.push(`${page}: ${target}`);
+      }
     }
     expect(broken).toEqual([]);
   });
+
+  it('the index names every page', async () => {
+    const index = await readFile(new URL(`${docs}/README.md`, import.meta.url), 'utf8');
+    const pages = await readdir(new URL(docs, import.meta.url));
+    const missing = pages.filter((name) => name.endsWith('.md') && name !== 'README.md');
+    expect(missing.filter((name) => !index.includes(`](${name})`))).toEqual([]);
+  });
+
+  it('pictures are light', async () => {
+    const folder = new URL(`${docs}/pictures/`, import.meta.url);
+    const heavy: string[] = [];
+    for (const name of await readdir(folder))
+      if ((await stat(new URL(name, folder))).size > 200_000) heavy.push(name);
+    expect(heavy).toEqual([]);
+  });
 });
+
+/** The names that GitHub gives to a page's headings. */
+async function anchorsOf(page: URL): Promise<Set<string>> {
+  const headings = (await readFile(page, 'utf8'))
+    .replace(/^ *```[\s\S]*?^ *```/gm, '')
+    .matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    [...headings].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
