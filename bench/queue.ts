@@ -21,6 +21,7 @@ import {
 import { createLog } from '../src/log.js';
 import { InferencePool } from '../src/onnx/index.js';
 import { startRedis } from './support/redis.js';
+import { slopeOf } from './support/slope.js';
 import { tied } from './support/tied.js';
 
 const OPTIONS = {
@@ -117,7 +118,7 @@ async function benchOverhead(
       await workers.close(5000);
       ratios.push(queued / inProcess);
       // The first third warms up.
-      slopes.push(slopeOf(memory.slice(Math.floor(memory.length / 3))) * queued);
+      slopes.push(slopeOf(memory.slice(Math.floor(memory.length / 3))).slope * queued);
       console.log(
         `  ${chunks} chunks of ${chunkSize} through Redis / in process   ${(queued / inProcess).toFixed(3)}   (${queued.toFixed(1)} s / ${inProcess.toFixed(1)} s); memory ${(slopes.at(-1)! / 1e6).toFixed(1)} MB more over the run`,
       );
@@ -237,12 +238,3 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
 
 const medianOf = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-
-/** Least squares: bytes a second. */
-function slopeOf(samples: readonly { at: number; bytes: number }[]): number {
-  const mean = (of: (s: (typeof samples)[number]) => number) =>
-    samples.reduce((sum, s) => sum + of(s), 0) / samples.length;
-  const [at, bytes] = [mean((s) => s.at), mean((s) => s.bytes)];
-  const above = samples.reduce((sum, s) => sum + (s.at - at) * (s.bytes - bytes), 0);
-  return (1000 * above) / samples.reduce((sum, s) => sum + (s.at - at) ** 2, 0);
-}

@@ -10,6 +10,7 @@ import { openSupport } from '../src/pipeline/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
 import type { Load, Loaded } from './support/service-load-trial.js';
 import type { Peer } from './support/service-peer-trial.js';
+import { measureSoak } from './support/service-soak.js';
 import { measureStart, startServe } from './support/service-start.js';
 
 const OPTIONS = {
@@ -20,13 +21,14 @@ const OPTIONS = {
   seconds: { type: 'string', default: '4' },
   only: { type: 'string', default: 'start,load' },
   starts: { type: 'string', default: '5' },
+  minutes: { type: 'string', default: '15' },
 } as const;
 
 /**
  * How soon it serves and what memory it takes (`--only start`), and under load (`--only load`): `EstimateDiscrepancy` over gRPC
  * and JSON, one embedding a request and 256, against a plain handler that calls hnswlib-node at the same error of r, against
  * handlers that do nothing (what the protocol costs), and against the engine in this process. The load generator is a process of
- * its own; figures are ratios within one run.
+ * its own; figures are ratios within one run. `--only soak` holds it at four fifths of its load for `--minutes`, and swaps versions.
  */
 export async function benchService(args: readonly string[]): Promise<void> {
   const given = parseArgs({ args: [...args], options: OPTIONS }).values;
@@ -44,8 +46,15 @@ export async function benchService(args: readonly string[]): Promise<void> {
     await publish(small, 1000, dimension);
     if (given.only.includes('start'))
       await measureStart(folder, small, { rows: candidates, dimension, starts: Number(given.starts) });
-    if (!given.only.includes('load')) return;
+    if (!/load|soak/.test(given.only)) return;
     const service = await startServe(folder);
+    if (given.only.includes('soak')) {
+      children.push(service.child);
+      const again = () => publish(folder, candidates, dimension);
+      const [k = 16] = given.k.split(',').map(Number);
+      const common = { dimension, k, connections, minutes: Number(given.minutes) };
+      return await measureSoak({ ...common, service, load, publish: again });
+    }
     children.push(service.child);
     const ks = given.k.split(',').map(Number);
     const peerUrl = (kind: Peer['kind']) => {

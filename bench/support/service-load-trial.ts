@@ -18,6 +18,8 @@ export interface Load {
   /** Embeddings of a request. */
   readonly batch: number;
   readonly seconds: number;
+  /** Requests a second that are begun at most; absent: as many as can be had. */
+  readonly pace?: number;
 }
 
 export interface Loaded {
@@ -27,6 +29,8 @@ export interface Loaded {
   readonly p50: number;
   readonly p99: number;
   readonly failed: number;
+  /** The 99th percentile of every second, in milliseconds; NaN where none was answered. */
+  readonly p99BySecond: readonly number[];
 }
 
 /** Different bodies, made beforehand: a client that encodes and decodes costs as much as the server, and would be what is measured. */
@@ -43,6 +47,7 @@ const headers = {
   ...(protocol === 'grpc' ? { te: 'trailers' } : { 'connect-protocol-version': '1' }),
 };
 const times: number[] = [];
+const bySecond: number[][] = [];
 let failed = 0;
 let counting = false;
 let on = true;
@@ -59,18 +64,33 @@ const seconds = (performance.now() - started) / 1000;
 on = false;
 await Promise.all(clients);
 for (const session of sessions) session.destroy();
-times.sort((a, b) => a - b);
-const at = (share: number) => times[Math.floor(share * (times.length - 1))] ?? Number.NaN;
-const result: Loaded = { rate: (times.length * batch) / seconds, p50: at(0.5), p99: at(0.99), failed };
+const quantile = (values: number[], share: number) =>
+  values.sort((a, b) => a - b)[Math.floor(share * (values.length - 1))] ?? Number.NaN;
+const result: Loaded = {
+  ...{ rate: (times.length * batch) / seconds, failed },
+  p99BySecond: Array.from(bySecond, (values) => quantile(values ?? [], 0.99)),
+  ...{ p50: quantile(times, 0.5), p99: quantile(times, 0.99) },
+};
 process.send?.(result, () => process.exit(0));
 
 async function askOn(session: ClientHttp2Session, client: number): Promise<void> {
+  const apart = load.pace ? (1000 * load.connections) / load.pace : 0;
+  let due = performance.now() + Math.random() * apart;
   for (let i = client; on; i++) {
+    if (apart) await sleep(due - performance.now());
+    due += apart;
     const begun = performance.now();
     const reply = await ask(session, bodies[i % BODIES]!);
     if (!reply) failed++;
-    else if (counting && on) times.push(performance.now() - begun);
+    else if (counting && on) note(performance.now() - begun);
   }
+}
+
+function note(milliseconds: number): void {
+  const second = Math.floor((performance.now() - started) / 1000);
+  times.push(milliseconds);
+  bySecond[second] ??= [];
+  bySecond[second].push(milliseconds);
 }
 
 /** The reply's body, undefined where the call failed. */
