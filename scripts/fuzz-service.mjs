@@ -365,6 +365,11 @@ const raw = () =>
           Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
           Buffer.alloc(0),
           Buffer.from('GET / HTTP/1.1\r\n'),
+          // No host, and hosts that make no address.
+          Buffer.from('POST /foilbank.v1.SupportService/ListBanks HTTP/1.0\r\ncontent-length: 0\r\n\r\n'),
+          Buffer.from(
+            `POST /foilbank.v1.SupportService/ListBanks HTTP/1.1\r\nhost: ${pick(['[', 'a b', ':', '@'])}\r\n\r\n`,
+          ),
         ]).toString('latin1') +
           Buffer.from(Array.from({ length: below(100) }, () => below(256))).toString('latin1'),
         'latin1',

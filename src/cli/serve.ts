@@ -44,8 +44,12 @@ async function serve({ config, signal }: CliContext, options: ServeOptions): Pro
   });
   const log = createLog();
   if (!auth) log.warn('no authentication: everybody on this machine may do everything');
-  const redis = process.env.REDIS_URL ? (await import('../jobs/index.js')).resolveRedis() : undefined;
   const stopTracing = await startTracing(log);
+  const redis = process.env.REDIS_URL
+    ? import('../jobs/index.js').then(({ resolveRedis }) => resolveRedis())
+    : undefined;
+  // It is looked at by whoever waits for it.
+  redis?.catch(() => {});
   const service = await openService({ config, settings, redis, log });
   log.info({ url: service.url, banks: settings.banks, store: config.store }, 'listening');
   service.loaded.then(() => log.info(service.readiness(), 'banks looked at'));

@@ -5,12 +5,11 @@ import type { Queues, RedisSettings } from '../jobs/index.js';
 export class QueueDoor {
   #opened: Promise<Queues> | undefined;
 
-  constructor(private readonly redis: RedisSettings | undefined) {}
+  constructor(private readonly redis: RedisSettings | undefined | Promise<RedisSettings | undefined>) {}
 
   /** @throws FoilbankError FB_REDIS_UNSET, FB_REDIS_UNREACHABLE, FB_REDIS_REFUSED, FB_REDIS_TOO_OLD */
   open(): Promise<Queues> {
-    if (!this.redis) return Promise.reject(new FoilbankError('FB_REDIS_UNSET', {}));
-    const opened = this.#opened ?? this.#open(this.redis);
+    const opened = this.#opened ?? this.#open();
     this.#opened = opened;
     opened.catch(() => {
       this.#opened = undefined;
@@ -25,12 +24,14 @@ export class QueueDoor {
       return await work(queues);
     } catch (error) {
       if (error instanceof FoilbankError) throw error;
-      const where = this.redis?.where ?? '';
+      const where = (await this.redis)?.where ?? '';
       throw new FoilbankError('FB_REDIS_UNREACHABLE', { where, reason: reasonOf(error) }, { cause: error });
     }
   }
 
-  async #open(redis: RedisSettings): Promise<Queues> {
+  async #open(): Promise<Queues> {
+    const redis = await this.redis;
+    if (!redis) throw new FoilbankError('FB_REDIS_UNSET', {});
     const { openQueues } = await import('../jobs/index.js');
     return openQueues(redis);
   }

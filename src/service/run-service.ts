@@ -147,7 +147,11 @@ export async function runService(
   });
   const { host, port, tls, patienceMs: patience } = settings;
   const closeHolders = () => Promise.all([...holders.values()].map((h) => h.close()));
-  const listener = await openListener({ host, port, tls, handler, patience }).catch(async (error) => {
+  const listening = async () => {
+    await redis;
+    return openListener({ host, port, tls, handler, patience });
+  };
+  const listener = await listening().catch(async (error) => {
     gatekeeper.close();
     await loaded;
     await closeHolders();

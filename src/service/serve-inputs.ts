@@ -7,7 +7,8 @@ import type { ServeSettings } from './settings.js';
 export interface ServeInputs {
   readonly config: Pick<Config, 'store' | 'threads' | 'cards' | 'cache'>;
   readonly settings: ServeSettings;
-  readonly redis?: RedisSettings | undefined;
+  /** One that is still being read rejects the start when it is wrong, and holds up no bank. */
+  readonly redis?: RedisSettings | undefined | Promise<RedisSettings | undefined>;
   readonly log: Logger;
 }
 

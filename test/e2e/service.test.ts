@@ -106,6 +106,9 @@ describe('foilbank serve', () => {
     expect(none).toMatchObject({ code: 1 });
     expect(none.stderr).toContain('FB_KEYS_MISSING');
     expect(none.stderr).toContain('foilbank keys create');
+    const redis = await foilbank(['serve', '--no-auth', '--port', '0'], { env: { REDIS_URL: 'no address' } });
+    expect(redis).toMatchObject({ code: 1 });
+    expect(redis.stderr).toContain('FB_REDIS_URL_INVALID');
     const open = await foilbank(['serve', '--no-auth', '--host', '0.0.0.0']);
     expect(open).toMatchObject({ code: 1 });
     expect(open.stderr).toContain('FB_AUTH_NEEDED');
