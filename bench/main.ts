@@ -8,6 +8,7 @@ import { run as benchPhotos } from './photos.js';
 import { benchQueue } from './queue.js';
 import { benchService } from './service.js';
 import { benchStrong } from './strong.js';
+import { benchStudio } from './studio.js';
 
 /** `npm run bench -- NAME [options]`: one benchmark with its options; without a name all of them. */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unknown>>> = {
@@ -21,6 +22,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<unkn
   learned: benchLearned,
   service: benchService,
   strong: benchStrong,
+  studio: benchStudio,
 };
 
 const [name, ...args] = process.argv.slice(2);
