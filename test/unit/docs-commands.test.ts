@@ -40,10 +40,13 @@ async function read(args: readonly string[]): Promise<string | undefined> {
   const foilbank = await program(new AbortController().signal, args);
   let named: string | undefined;
   const silent = { writeErr: () => undefined, writeOut: () => undefined };
-  for (const leaf of leavesOf(foilbank))
-    leaf.configureOutput(silent).action(() => {
+  for (const leaf of leavesOf(foilbank)) {
+    for (let command: Command | null = leaf; command; command = command.parent)
+      command.configureOutput(silent);
+    leaf.action(() => {
       named = pathOf(leaf).join(' ');
     });
+  }
   await foilbank.parseAsync(args, { from: 'user' });
   return named;
 }
