@@ -22,6 +22,7 @@ import { membershipReport } from './support/membership-report.js';
 const OPTIONS = {
   photos: { type: 'string', default: '../shared/lfw-dev/images' },
   store: { type: 'string', default: 'out/evaluate/banks' },
+  /** Banks without a calibration, separated by commas: the first one's mixture is shown alone too. */
   bank: { type: 'string' },
   version: { type: 'string' },
   samples: { type: 'string', default: '1000,200' },
@@ -72,8 +73,10 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
     const { dimension } = embedder.card.output;
     const labels = rows.map((i) => identityOfPhoto(files[i]!, '.'));
     const ks = values.k.split(',').map(Number);
-    const faces =
-      values.bank === undefined ? undefined : await facesOfBank(values.store, values.bank, values.version);
+    const banks: { name: string; faces: UnitMatrix }[] = [];
+    for (const name of values.bank?.split(',') ?? [])
+      banks.push({ name, faces: await facesOfBank(values.store, name, values.version) });
+    const faces = banks[0]?.faces;
     const samples = values.samples.split(',').map(Number);
     for (const [i, { title, found }] of tables.entries()) {
       const vectors = rows.map((row) => UnitMatrix.adopt(found[row]!, dimension));
@@ -85,7 +88,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
           const cohort = await CohortEstimator.create({
             ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
           });
-          const virtual = faces ? await foils(pool, faces, half, samples, split) : undefined;
+          const virtual = await foils(pool, banks, half, samples, split);
           const standIns =
             values.learned && faces
               ? await imitations(pool, faces, half.embeddings, samples[0]!, split)
@@ -96,12 +99,12 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
           return {
             estimators: [
               ...ks.map((k) => cohort.withK(k)),
-              ...(virtual?.estimators ?? []),
+              ...virtual.estimators,
               ...(standIns?.estimators ?? []),
             ],
             chosen: best?.chosen ?? [],
             close: async () => {
-              await Promise.all([cohort.close(), virtual?.close(), best?.close(), standIns?.close()]);
+              await Promise.all([cohort.close(), virtual.close(), best?.close(), standIns?.close()]);
             },
           };
         },

@@ -27,24 +27,28 @@ const SHARES = [0.0025, 0.025];
 /** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARES} of them. */
 export async function foils(
   pool: InferencePool,
-  faces: UnitMatrix,
+  banks: readonly { readonly name: string; readonly faces: UnitMatrix }[],
   { embeddings }: Half,
   samples: readonly number[],
   seed: number,
 ): Promise<HalfEstimators> {
-  const banks: [string, UnitMatrix][] = [['faces as they are', faces]];
-  for (const n of samples) {
-    const calibration = await fitCalibration(sampleOf(embeddings, n, seed));
-    const moved = await mapFaces(calibration, faces);
-    banks.push([`faces, n ${n}`, moved]);
-    if (calibration.mixture.length === 0) continue;
-    const draws = drawsBeside(faces, calibration);
-    banks.push(
-      [`mixture, n ${n}`, draws],
-      [`both, n ${n}`, UnitMatrix.concat([moved, draws], faces.dimension)],
-    );
+  const calibrations = [];
+  for (const n of banks.length > 0 ? samples : [])
+    calibrations.push({ n, calibration: await fitCalibration(sampleOf(embeddings, n, seed)) });
+  const made: [string, UnitMatrix][] = [];
+  for (const [i, { name, faces }] of banks.entries()) {
+    const said = banks.length > 1 ? `${name}: ` : '';
+    made.push([`${said}faces as they are`, faces]);
+    for (const { n, calibration } of calibrations) {
+      const moved = await mapFaces(calibration, faces);
+      made.push([`${said}faces, n ${n}`, moved]);
+      if (calibration.mixture.length === 0) continue;
+      const draws = drawsBeside(faces, calibration);
+      if (i === 0) made.push([`mixture, n ${n}`, draws]);
+      made.push([`${said}both, n ${n}`, UnitMatrix.concat([moved, draws], faces.dimension)]);
+    }
   }
-  const asked = await Promise.all(banks.map(([name, candidates]) => Asked.open(pool, name, candidates)));
+  const asked = await Promise.all(made.map(([name, candidates]) => Asked.open(pool, name, candidates)));
   return {
     estimators: asked.flatMap((one) => SHARES.map((share) => one.at(share))),
     close: async () => {
