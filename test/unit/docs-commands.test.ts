@@ -101,6 +101,24 @@ describe('commands in the docs', () => {
     expect(await read(args)).toBeTypeOf('string');
   });
 
+  it('are commands that the end-to-end or integration tests run', async () => {
+    const tests = ['test/e2e', 'test/integration'].flatMap((folder) =>
+      readdirSync(join(root, folder)).map((file) => text(join(folder, file))),
+    );
+    const unrun = new Set<string>();
+    for (const { args } of fenced) {
+      const named = (await read(args))!;
+      const words = new RegExp(
+        named
+          .split(' ')
+          .map((word) => `'${word}'`)
+          .join(',\\s*'),
+      );
+      if (!tests.some((test) => words.test(test))) unrun.add(named);
+    }
+    expect([...unrun]).toEqual([]);
+  });
+
   it('what sentences name exists, with its options', async () => {
     const faults: string[] = [];
     let named = 0;
