@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import type { ConnectError } from '@connectrpc/connect';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { Coverage, createFoilbankClient, Decision, errorDetailOf, packEmbedding 
 import { InferencePool } from '../../src/onnx/index.js';
 import { comparePairs, openSupport } from '../../src/pipeline/index.js';
 import { falseMatchRateOf, resolveOperatorSettings } from '../../src/scoring/index.js';
+import { VERSION } from '../../src/version.js';
 import { type Bench, packedRows, publishCrowd, queries, startService } from '../support/service.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -134,6 +136,20 @@ describe('lookups', () => {
       ...{ lookup: { requireUnitLength: true }, embeddings: [packEmbedding(long)] },
     });
     expect(errorDetailOf(await strict.catch((e: unknown) => e))?.code).toBe('FB_EMBEDDING_NOT_UNIT');
+  });
+
+  it('name the version of the server in every answer, be it an error', async () => {
+    for (const protocol of ['grpc', 'grpc-web', 'connect'] as const) {
+      const { support } = createFoilbankClient({ baseUrl: bench.service.url, protocol });
+      let named: string | null = null;
+      const onHeader = (headers: Headers) => {
+        named = headers.get('foilbank-version');
+      };
+      await support.estimateDiscrepancy({ embeddings: packedRows(faces) }, { onHeader });
+      expect(named, protocol).toBe(VERSION);
+      const error = await support.estimateDiscrepancy({}).catch((e: unknown) => e);
+      expect((error as ConnectError).metadata.get('foilbank-version'), protocol).toBe(VERSION);
+    }
   });
 
   it('lists its banks', async () => {
