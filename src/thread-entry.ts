@@ -1,4 +1,5 @@
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 
 /**
  * URL of a worker thread's compiled entry file, resolved beside the module that starts it.
@@ -15,4 +16,13 @@ export function threadEntry(moduleUrl: string, entry: string): URL {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const relative = fileURLToPath(url).slice(root.length);
   return pathToFileURL(`${root}dist/${relative}`);
+}
+
+/**
+ * A thread that runs {@link threadEntry}. It takes over Node's options but for the one that belongs to a program given as text
+ * (`node --input-type=module -e …`), with which no file can be run.
+ */
+export function startThread(moduleUrl: string, entry: string, options: WorkerOptions = {}): Worker {
+  const execArgv = process.execArgv.filter((option) => !option.startsWith('--input-type'));
+  return new Worker(threadEntry(moduleUrl, entry), { execArgv, ...options });
 }

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { FoilbankError, reasonOf } from '../errors.js';
-import { threadEntry } from '../thread-entry.js';
+import { startThread } from '../thread-entry.js';
 import type { FromHnswThread, HnswFound, HnswQuestion, ToHnswThread } from './hnsw-messages.js';
 
 interface Asked {
@@ -17,7 +17,7 @@ export class RemoteIndex {
   #end: FoilbankError | undefined;
 
   constructor(onProgress?: (done: number) => void) {
-    this.#worker = new Worker(threadEntry(import.meta.url, './hnsw-thread.js'));
+    this.#worker = startThread(import.meta.url, './hnsw-thread.js');
     this.#worker.unref();
     this.#worker.on('message', (reply: FromHnswThread) => {
       if (reply.kind === 'progress') onProgress?.(reply.done);

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { checkWhole } from '../checks.js';
 import { FoilbankError, reasonOf } from '../errors.js';
-import { threadEntry } from '../thread-entry.js';
+import { startThread } from '../thread-entry.js';
 import { type FromThread, type TaskResult, type ToThread, unpackError } from './messages.js';
 import type { Network, NetworkHost, NetworkSource } from './network.js';
 import { movable } from './tensor.js';
@@ -192,7 +192,7 @@ class PooledThread {
 
   constructor(intraOpNumThreads: number, onIdle: () => void) {
     this.#onIdle = onIdle;
-    this.#worker = new Worker(threadEntry(import.meta.url, './inference-thread.js'), {
+    this.#worker = startThread(import.meta.url, './inference-thread.js', {
       workerData: { intraOpNumThreads },
       resourceLimits: { stackSizeMb: stackSizeFor([process.execPath, ...process.execArgv, ...process.argv]) },
     });

@@ -1,6 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { FoilbankError, reasonOf } from '../errors.js';
-import { threadEntry } from '../thread-entry.js';
+import { startThread } from '../thread-entry.js';
 import type { ToEngine } from './engine-messages.js';
 
 /** A thread for a version that is still to be named: what an engine needs is imported meanwhile. */
@@ -11,7 +11,7 @@ export class EngineThread {
 
   /** @param threads cores that one search may use */
   constructor(threads: number) {
-    const worker = new Worker(threadEntry(import.meta.url, './engine-thread.js'), {
+    const worker = startThread(import.meta.url, './engine-thread.js', {
       workerData: { threads },
     });
     this.worker = worker;

@@ -1,8 +1,7 @@
-import { Worker } from 'node:worker_threads';
 import type { Manifest } from '../bank/index.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { unpackError } from '../onnx/index.js';
-import { threadEntry } from '../thread-entry.js';
+import { startThread } from '../thread-entry.js';
 import type { FromGallery, GalleryTask, VersionSpread } from './gallery-messages.js';
 import { OnceCache } from './once-cache.js';
 
@@ -69,7 +68,7 @@ export class GalleryReader {
 /** Resolves once the thread has ended. */
 function answerOf(task: GalleryTask): Promise<FromGallery> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(threadEntry(import.meta.url, './gallery-thread.js'), { workerData: task });
+    const worker = startThread(import.meta.url, './gallery-thread.js', { workerData: task });
     const died = (reason: string, cause?: Error) =>
       new FoilbankError('FB_INFERENCE_THREAD_DIED', { reason }, { cause });
     let answer: FromGallery | undefined;
