@@ -6,6 +6,7 @@ import { ContactSheet } from '../parts/contact-sheet.js';
 import { Histogram } from '../parts/histogram.js';
 import { NoBank } from '../parts/no-bank.js';
 import { ProblemNote } from '../parts/problem-note.js';
+import { TuningNote } from '../parts/tuning-note.js';
 import { VersionsTable } from '../parts/versions-table.js';
 import { Wide } from '../parts/wide.js';
 import { useTask } from '../use-task.js';
@@ -82,6 +83,7 @@ export function BankPage() {
             <dd>{shown.calibration}</dd>
           </dl>
           {shown.reason && <p class="quiet">{shown.reason}</p>}
+          <TuningNote of={shown.tuning} />
           <h3>Gates</h3>
           <Wide label="Gates">
             <table>

@@ -1,0 +1,26 @@
+import type { Tuning } from '../../../src/gen/index.js';
+import { count, rate } from '../format.js';
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const points = (share: number) => (100 * share).toFixed(1);
+
+/** What labelled photos said of a bank, by `foilbank tune`. */
+export function TuningNote({ of }: { of: Tuning | undefined }) {
+  return (
+    <>
+      <h3>On labelled photos</h3>
+      {of ? (
+        <p>
+          At a false accept rate of {rate(of.falseAcceptRate)}, of {count(of.photos)} photos of{' '}
+          {count(of.people)} people who had no part in the choice, {percent(of.aligned)} of pairs of one
+          person are accepted; without correction {percent(of.raw)}. The gain is {points(of.aligned - of.raw)}{' '}
+          points (95 % interval {points(of.gainFrom)} to {points(of.gainTo)}).
+        </p>
+      ) : (
+        <p class="quiet">
+          Not measured: <code>foilbank tune photos/</code> does, and chooses operator, K and λ by them.
+        </p>
+      )}
+    </>
+  );
+}
