@@ -125,10 +125,13 @@ export async function learnFrom(
 ): Promise<LearnedHead> {
   checkWhole('lessons', count, 500, 1_000_000);
   checkWhole('steps', steps, 1, 1_000_000);
+  // Told before the first ones are done, so that whoever listens can tell the pace from the start.
+  onProgress?.('asking', 0, count);
   const lessons = await lessonsOf(pool, source, {
     ...{ count, signal },
     onProgress: (done, total) => onProgress?.('asking', done, total),
   });
+  onProgress?.('learning', 0, steps);
   let seed = 0;
   return learnEstimator(lessons, {
     ...{ pool, steps, signal },

@@ -47,6 +47,8 @@ describe('foilbank learn', () => {
     const lines = jsonLines(stdout);
     const steps = lines.filter(({ event }) => event === 'progress').map(({ step }) => step);
     expect([...new Set(steps)]).toEqual(['asking', 'learning']);
+    // A pace from the start, not that of a first look.
+    for (const { rate } of lines) expect((rate as number | undefined) ?? 0).toBeLessThan(100_000);
     expect(lines.at(-2)).toMatchObject({ done: 100, total: 100, eta: 0 });
     expect(lines.at(-1)).toMatchObject({
       ...{ event: 'published', bank: 'faces', version: '000002' },
