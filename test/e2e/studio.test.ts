@@ -166,7 +166,9 @@ describe.skipIf(!hasChromium)('the studio', { timeout: 90_000 }, () => {
     await rows.filter({ hasText: '000001' }).getByRole('button', { name: 'Pin' }).click();
     await rows.filter({ hasText: '000001' }).getByText('pinned').waitFor();
     await page.getByRole('button', { name: 'Put into service' }).click();
+    await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
     expect(await rows.filter({ hasText: '000001' }).getByText('in service').count()).toBe(0);
     await page.getByRole('button', { name: 'Put into service' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Put into service' }).click();
