@@ -50,7 +50,7 @@ export async function benchQueue(args: readonly string[]): Promise<void> {
     const { only } = values;
     const wanted = (part: string) => only === undefined || only === part;
     if (wanted('handOut')) await benchHandOut(redis.url, folder);
-    if (wanted('workers')) await benchWorkers(redis.url, folder, Math.ceil(chunks / 4), chunkSize, rounds);
+    if (wanted('workers')) await benchWorkers(redis.url, folder, chunks, chunkSize, rounds);
     if (wanted('overhead')) await benchOverhead(redis.url, folder, chunks, chunkSize, rounds);
   } finally {
     redis.kill();
@@ -153,18 +153,20 @@ async function benchWorkers(
   const running = [start('publish'), start('generate')];
   try {
     await withQueues(url, async (queues) => {
-      const timed = async (bank: string) =>
+      const timed = async (bank: string, count = chunks) =>
         seconds(async () =>
-          untilDone(queues, (await enqueueFlow(queues, partsOf(bank, chunks, chunkSize))).id),
+          untilDone(queues, (await enqueueFlow(queues, partsOf(bank, count, chunkSize))).id),
         );
+      // A short flow would be told by its end, where one worker waits for the other's last chunks.
+      const warmUp = Math.ceil(chunks / 10);
       const ratios: number[] = [];
-      await timed('one-warm');
+      await timed('one-warm', warmUp);
       const alone: number[] = [];
       const before = processorSeconds(running);
       for (let round = 0; round < rounds; round++) alone.push(await timed(`one-${round}`));
       const cores = (processorSeconds(running) - before) / alone.reduce((a, b) => a + b, 0);
       running.push(start('generate'));
-      await timed('two-warm');
+      await timed('two-warm', warmUp);
       for (let round = 0; round < rounds; round++) {
         const both = await timed(`two-${round}`);
         ratios.push(alone[round]! / both);

@@ -65,9 +65,9 @@ export function isPlainGrpc({ httpVersionMajor, method, headers }: IncomingMessa
 }
 
 /**
- * Answers plain unary gRPC calls of one method. Connect handles a call as streams of streams, which for a message of half a kilobyte costs
- * far more than the lookup itself (`npm run bench -- service`); here it is one message in and one out, through the same
- * interceptors. Whatever is out of the ordinary goes Connect's way.
+ * Answers plain unary gRPC calls of one method. Connect handles a call as streams of streams, which for a message of half a
+ * kilobyte costs far more than the lookup itself (`npm run bench -- service`); here it is one message in and one out, through the
+ * same interceptors. Whatever is out of the ordinary goes Connect's way.
  */
 export function unaryGrpc<M extends DescMethodUnary>(
   { method, answer }: Unary<M>,
@@ -143,9 +143,10 @@ function messageIn<D extends DescMessage>(schema: D, body: Buffer): MessageShape
 
 /** Rejects once it is called off: who answers need not look at the signal himself. */
 function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) =>
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
-  );
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 function frameOf(message: Uint8Array): Buffer {
