@@ -19,10 +19,10 @@ export function threadEntry(moduleUrl: string, entry: string): URL {
 }
 
 /**
- * A thread that runs {@link threadEntry}. It takes over Node's options but for the one that belongs to a program given as text
- * (`node --input-type=module -e …`), with which no file can be run.
+ * A thread that runs {@link threadEntry}. It takes over Node's options, but not in a program that was given as text
+ * (`node --input-type=module -e …`): with that option no file can be run, and those left of the others may be none for threads.
  */
 export function startThread(moduleUrl: string, entry: string, options: WorkerOptions = {}): Worker {
-  const execArgv = process.execArgv.filter((option) => !option.startsWith('--input-type'));
-  return new Worker(threadEntry(moduleUrl, entry), { execArgv, ...options });
+  const isText = process.execArgv.some((option) => option.startsWith('--input-type'));
+  return new Worker(threadEntry(moduleUrl, entry), { ...(isText ? { execArgv: [] } : {}), ...options });
 }
