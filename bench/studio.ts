@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { packageRoot } from '../src/config.js';
+import { openBrowser } from './support/chromium.js';
 import { startServe } from './support/service-start.js';
 
 /** A phone: its window, a processor a quarter as fast, and 9 Mbit/s with 150 ms there and back (what Lighthouse calls a slow 4G's better half). */
@@ -23,10 +24,7 @@ export async function benchStudio(): Promise<void> {
     stdio: 'ignore',
   });
   const { child, url } = await startServe(folder);
-  const found = spawnSync('sh', ['-c', 'command -v chromium || command -v google-chrome'], {
-    encoding: 'utf8',
-  });
-  const browser = await chromium.launch({ executablePath: found.stdout.trim(), args: ['--no-sandbox'] });
+  const browser = await openBrowser();
   try {
     for (const [name, path] of Object.entries(PATHS))
       console.log(`${name}: ${await visit(browser, `${url}/studio/${path}`)}`);

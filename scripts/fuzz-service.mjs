@@ -312,17 +312,8 @@ const overHttp1 = (r) =>
         let text = '';
         response.on('data', (c) => (text += c.toString('latin1')));
         response.on('end', () => {
-          const inBody = /grpc-status: ?(\d+)/i.exec(text)?.[1];
-          const streamed = typeOf(r).startsWith('application/connect+')
-            ? text.includes('"error"')
-              ? '1'
-              : '0'
-            : undefined;
-          note(
-            r,
-            response.statusCode,
-            response.trailers['grpc-status'] ?? response.headers['grpc-status'] ?? inBody ?? streamed,
-          );
+          const told = response.trailers['grpc-status'] ?? response.headers['grpc-status'];
+          note(r, response.statusCode, told ?? statusInBody(r, text));
           resolve();
         });
         response.on('error', resolve);
@@ -331,6 +322,12 @@ const overHttp1 = (r) =>
     call.on('error', resolve);
     call.end(r.bytes);
   });
+/** The status of gRPC-Web's last frame, or what Connect's streams end with; undefined where a body has none. */
+function statusInBody(r, text) {
+  const ofGrpcWeb = /grpc-status: ?(\d+)/i.exec(text)?.[1];
+  if (ofGrpcWeb !== undefined || !typeOf(r).startsWith('application/connect+')) return ofGrpcWeb;
+  return text.includes('"error"') ? '1' : '0';
+}
 let session;
 const overHttp2 = (r) =>
   new Promise((resolve) => {
@@ -345,13 +342,7 @@ const overHttp2 = (r) =>
     stream.on('data', (c) => (text += c.toString('latin1')));
     stream.on('error', () => {});
     stream.on('close', () => {
-      const inBody = /grpc-status: ?(\d+)/i.exec(text)?.[1];
-      const streamed = typeOf(r).startsWith('application/connect+')
-        ? text.includes('"error"')
-          ? '1'
-          : '0'
-        : undefined;
-      note(r, status, grpcStatus ?? inBody ?? streamed);
+      note(r, status, grpcStatus ?? statusInBody(r, text));
       resolve();
     });
     if (random() < 0.02) stream.close(http2.constants.NGHTTP2_CANCEL);

@@ -17,3 +17,20 @@ export function checkReal(option: string, value: number, min: number, max: numbe
       expected: `a number from ${min} to ${max}`,
     });
 }
+
+/** The whole number of an environment variable; unset or empty: `otherwise`. @throws FoilbankError FB_OPTION_INVALID */
+export function wholeOf(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  min: number,
+  max: number,
+  otherwise: number,
+): number {
+  const value = env[name];
+  if (value === undefined || value === '') return otherwise;
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= min && number <= max) return number;
+  throw new FoilbankError('FB_OPTION_INVALID', {
+    ...{ option: name, value, expected: `a whole number from ${min} to ${max}` },
+  });
+}

@@ -1,3 +1,4 @@
+import { wholeOf } from '../checks.js';
 import { FoilbankError } from '../errors.js';
 import { GENERATE, PUBLISH } from './queues.js';
 import type { Schedule } from './schedules.js';
@@ -63,14 +64,4 @@ export function resolveRefreshSchedule(env: Env): {
       ...(keep ? { keep } : {}),
     },
   };
-}
-
-function wholeOf(env: Env, name: string, min: number, max: number, otherwise: number): number {
-  const value = env[name];
-  if (value === undefined || value === '') return otherwise;
-  const number = Number(value);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw new FoilbankError('FB_OPTION_INVALID', {
-    ...{ option: name, value, expected: `a whole number from ${min} to ${max}` },
-  });
 }

@@ -17,6 +17,14 @@ const REFLECTION = [reflection, reflectionAlpha].map(({ ServerReflection }) => S
 
 /** What a method needs, as its contract says; undefined: nothing, so that health can be probed. @throws TypeError when it says nothing */
 export function scopeOf(method: DescMethod): ScopeName | undefined {
+  if (!known.has(method)) known.set(method, readScope(method));
+  return known.get(method);
+}
+
+/** Every call asks twice, and an option is decoded each time that it is read. */
+const known = new WeakMap<DescMethod, ScopeName | undefined>();
+
+function readScope(method: DescMethod): ScopeName | undefined {
   const service = method.parent.typeName;
   if (service === 'grpc.health.v1.Health') return undefined;
   if (REFLECTION.some((name) => name === service)) return 'read';

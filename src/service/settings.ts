@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
+import { wholeOf } from '../checks.js';
 import { packageRoot } from '../config.js';
 import { FoilbankError, reasonOf } from '../errors.js';
 import type { TlsFiles } from './listener.js';
@@ -144,14 +145,4 @@ function read(file: string): Buffer {
   } catch (error) {
     throw new FoilbankError('FB_FILE_UNREADABLE', { file, reason: reasonOf(error) }, { cause: error });
   }
-}
-
-function wholeOf(env: Env, name: string, min: number, max: number, otherwise: number): number {
-  const value = env[name];
-  if (value === undefined || value === '') return otherwise;
-  const number = Number(value);
-  if (Number.isInteger(number) && number >= min && number <= max) return number;
-  throw new FoilbankError('FB_OPTION_INVALID', {
-    ...{ option: name, value, expected: `a whole number from ${min} to ${max}` },
-  });
 }

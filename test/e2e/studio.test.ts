@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, openBrowser } from '../../bench/support/chromium.js';
 import { type FileStore, openBank } from '../../src/bank/index.js';
 import { writeWhole } from '../../src/files.js';
 import { createKey } from '../../src/service/index.js';
@@ -12,7 +13,7 @@ import { formatNpy, UnitMatrix } from '../../src/vectors/index.js';
 import { foilbank } from '../support/cli.js';
 import { temporaryFolder } from '../support/networks.js';
 import { type Bench, startService } from '../support/service.js';
-import { expectUsable, give, goTo, hasChromium, openBrowser, openView, sample } from '../support/studio.js';
+import { expectUsable, give, goTo, openView, sample } from '../support/studio.js';
 import { noise } from '../support/tiny-models.js';
 
 const pages = fileURLToPath(new URL('../../dist/web/', import.meta.url));

@@ -9,12 +9,11 @@ import {
   openBank,
   verifyBank,
 } from '../../src/bank/index.js';
-import { findModel, InferencePool } from '../../src/onnx/index.js';
+import { InferencePool } from '../../src/onnx/index.js';
 import { buildBank, calibrateBank, type Networks, openSupport } from '../../src/pipeline/index.js';
 import { latents } from '../../src/synthesis/index.js';
 import { momentsOf, UnitMatrix } from '../../src/vectors/index.js';
-import { shippedFolders, temporaryFolder, tinyNetworks } from '../support/networks.js';
-import { tinyArcFace, tinyArcFaceCard, writeModel } from '../support/tiny-models.js';
+import { temporaryFolder, tinyNetworks } from '../support/networks.js';
 
 const d = 16;
 const pool = new InferencePool({ threads: 2 });
@@ -24,12 +23,7 @@ let store: FileStore;
 let raw: Manifest;
 beforeAll(async () => {
   folder = await temporaryFolder();
-  const card = { ...tinyArcFaceCard, output: { name: '683', dimension: d } };
-  const embedder = await writeModel(join(folder, 'small'), tinyArcFace(d), card);
-  networks = {
-    ...(await tinyNetworks(join(folder, 'models'))),
-    embedder: await findModel(shippedFolders(), embedder, 'embedder'),
-  };
+  networks = await tinyNetworks(join(folder, 'models'), { dimension: d });
   store = new FileStore(join(folder, 'store'));
   raw = await build();
 });

@@ -12,12 +12,11 @@ import {
   scoreAllPairs,
 } from '../../src/evaluation/index.js';
 import { ExactEngine, SupportSearch } from '../../src/neighbours/index.js';
-import { findModel, InferencePool } from '../../src/onnx/index.js';
+import { InferencePool } from '../../src/onnx/index.js';
 import { buildBank, calibrateBank, type Networks, openSupport } from '../../src/pipeline/index.js';
 import { type OperatorName, operatorOfId, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { crowd } from '../support/crowd.js';
-import { shippedFolders, shippedNetworks, temporaryFolder, tinyNetworks } from '../support/networks.js';
-import { tinyArcFace, tinyArcFaceCard, writeModel } from '../support/tiny-models.js';
+import { shippedNetworks, temporaryFolder, tinyNetworks } from '../support/networks.js';
 
 const pool = new InferencePool({ threads: 2 });
 /** Raw is good already: a simulated embedder of 512 dimensions, and virtual faces as it sees them. */
@@ -32,12 +31,7 @@ let store: FileStore;
 beforeAll(async () => {
   folder = await temporaryFolder();
   // An embedder that nobody measured; what it is called is all that counts here, so it has few dimensions.
-  const output = { name: '683', dimension: 16 };
-  const embedder = await writeModel(join(folder, 'small'), tinyArcFace(16), { ...tinyArcFaceCard, output });
-  networks = {
-    ...(await tinyNetworks(join(folder, 'models'))),
-    embedder: await findModel(shippedFolders(), embedder, 'embedder'),
-  };
+  networks = await tinyNetworks(join(folder, 'models'), { dimension: 16 });
   store = new FileStore(join(folder, 'store'));
 });
 afterAll(async () => {

@@ -2,12 +2,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileStore, type Manifest, openBank, verifyBank } from '../../src/bank/index.js';
-import { findModel, InferencePool } from '../../src/onnx/index.js';
+import { InferencePool } from '../../src/onnx/index.js';
 import { buildBank, calibrateBank, type Networks, openSupport, tuneBank } from '../../src/pipeline/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
 import { crowd } from '../support/crowd.js';
-import { shippedFolders, temporaryFolder, tinyNetworks } from '../support/networks.js';
-import { tinyArcFace, tinyArcFaceCard, writeModel } from '../support/tiny-models.js';
+import { temporaryFolder, tinyNetworks } from '../support/networks.js';
 
 const d = 24;
 const pool = new InferencePool({ threads: 2 });
@@ -23,12 +22,7 @@ const even = crowd({ people: 200, photos: 3, dimension: d, seed: 6, noise: 0.3 }
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  const card = { ...tinyArcFaceCard, output: { name: '683', dimension: d } };
-  const embedder = await writeModel(join(folder, 'small'), tinyArcFace(d), card);
-  networks = {
-    ...(await tinyNetworks(join(folder, 'models'))),
-    embedder: await findModel(shippedFolders(), embedder, 'embedder'),
-  };
+  networks = await tinyNetworks(join(folder, 'models'), { dimension: d });
   store = new FileStore(join(folder, 'store'));
   calibration = { pool, store, bank: 'blobs', operator };
   await build(0);

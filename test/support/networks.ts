@@ -28,11 +28,16 @@ export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'fo
 /** A brought-along generator and a brought-along 512-d ArcFace in `folder`, beside the shipped detector and landmark network. */
 export async function tinyNetworks(
   folder: string,
-  change: { readonly generator?: object; readonly embedder?: object } = {},
+  change: { readonly generator?: object; readonly embedder?: object; readonly dimension?: number } = {},
 ): Promise<Networks> {
   const shipped = shippedFolders();
   const generator = await writeModel(folder, tinyGenerator(), { ...tinyGeneratorCard, ...change.generator });
-  const embedder = await writeModel(folder, tinyArcFace(), { ...tinyArcFaceCard, ...change.embedder });
+  const { dimension = tinyArcFaceCard.output.dimension } = change;
+  const output = { ...tinyArcFaceCard.output, dimension };
+  const embedder = await writeModel(folder, tinyArcFace(dimension), {
+    ...{ ...tinyArcFaceCard, output },
+    ...change.embedder,
+  });
   return {
     generator: await findModel(shipped, generator, 'generator'),
     embedder: await findModel(shipped, embedder, 'embedder'),

@@ -1,16 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import axe from 'axe-core';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { expect } from 'vitest';
-
-const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome']
-  .map((name) => spawnSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).stdout.trim())
-  .find((path) => path !== '');
-
-/** `make test` installs Debian's where it may. */
-export const hasChromium = CHROMIUM !== undefined;
 
 /** A photo of several people. */
 export const sample = (n: number): string =>
@@ -18,10 +10,6 @@ export const sample = (n: number): string =>
     dirname(createRequire(import.meta.url).resolve('@vladmandic/face-api/package.json')),
     `demo/sample${n}.jpg`,
   );
-
-export const openBrowser = (): Promise<Browser> =>
-  // A container's root has no sandbox of Chromium's.
-  chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox'] });
 
 export interface View {
   readonly page: Page;
