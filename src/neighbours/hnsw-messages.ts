@@ -18,9 +18,15 @@ export type HnswQuestion =
       readonly wantsRows: boolean;
     };
 
+export interface HnswThreadData {
+  /** One shared Int32: 1 once nothing more is wanted. */
+  readonly stop: Int32Array<SharedArrayBuffer>;
+}
+
 export interface ToHnswThread {
   readonly task: number;
-  readonly question: HnswQuestion;
+  /** Absent in the last message: the thread ends then. */
+  readonly question?: HnswQuestion;
 }
 
 export interface HnswFound {

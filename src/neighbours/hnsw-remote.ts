@@ -1,7 +1,13 @@
 import type { Worker } from 'node:worker_threads';
 import { FoilbankError, reasonOf } from '../errors.js';
 import { startThread } from '../thread-entry.js';
-import type { FromHnswThread, HnswFound, HnswQuestion, ToHnswThread } from './hnsw-messages.js';
+import type {
+  FromHnswThread,
+  HnswFound,
+  HnswQuestion,
+  HnswThreadData,
+  ToHnswThread,
+} from './hnsw-messages.js';
 
 interface Asked {
   readonly action: string;
@@ -12,12 +18,17 @@ interface Asked {
 /** An hnswlib index in a worker thread, and the questions that it has not answered yet. */
 export class RemoteIndex {
   readonly #worker: Worker;
+  readonly #stop = new Int32Array(new SharedArrayBuffer(4));
+  readonly #gone: Promise<void>;
   readonly #asked = new Map<number, Asked>();
   #nextTask = 0;
   #end: FoilbankError | undefined;
 
   constructor(onProgress?: (done: number) => void) {
-    this.#worker = startThread(import.meta.url, './hnsw-thread.js');
+    this.#worker = startThread(import.meta.url, './hnsw-thread.js', {
+      workerData: { stop: this.#stop } satisfies HnswThreadData,
+    });
+    this.#gone = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.#worker.unref();
     this.#worker.on('message', (reply: FromHnswThread) => {
       if (reply.kind === 'progress') onProgress?.(reply.done);
@@ -47,9 +58,13 @@ export class RemoteIndex {
     });
   }
 
-  async close(what = 'searching the index'): Promise<void> {
+  /** Ends the thread between two calls of the library, and never in one. */
+  close(what = 'searching the index'): Promise<void> {
     this.#ended(new FoilbankError('FB_CANCELLED', { what }));
-    await this.#worker.terminate();
+    Atomics.store(this.#stop, 0, 1);
+    this.#worker.ref();
+    this.#worker.postMessage({ task: this.#nextTask } satisfies ToHnswThread);
+    return this.#gone;
   }
 
   #answered(reply: Exclude<FromHnswThread, { kind: 'progress' }>): void {

@@ -1,7 +1,13 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import hnswlib from 'hnswlib-node';
 import { reasonOf } from '../errors.js';
-import type { FromHnswThread, HnswFound, HnswQuestion, ToHnswThread } from './hnsw-messages.js';
+import type {
+  FromHnswThread,
+  HnswFound,
+  HnswQuestion,
+  HnswThreadData,
+  ToHnswThread,
+} from './hnsw-messages.js';
 
 /**
  * The thread that owns an hnswlib index: its calls are synchronous and long. hnswlib checks nothing, so whatever arrives here
@@ -10,6 +16,13 @@ import type { FromHnswThread, HnswFound, HnswQuestion, ToHnswThread } from './hn
 const PROGRESS_EVERY = 1000;
 
 type Question<K extends HnswQuestion['kind']> = Extract<HnswQuestion, { kind: K }>;
+
+const { stop } = workerData as HnswThreadData;
+
+/** Long work looks here between two calls of the library: a thread that is torn out of one takes the process with it. */
+function goOn(): void {
+  if (Atomics.load(stop, 0) === 1) throw new Error('it is no longer wanted');
+}
 
 let index: hnswlib.HierarchicalNSW | undefined;
 let dimension = 0;
@@ -21,6 +34,7 @@ function build(message: Question<'build'>): void {
   index = new hnswlib.HierarchicalNSW('ip', dimension);
   index.initIndex({ maxElements: count, m, efConstruction, randomSeed });
   for (let row = 0; row < count; row++) {
+    goOn();
     index.addPoint(vector(message.candidates, row), row);
     if ((row + 1) % PROGRESS_EVERY === 0) post({ kind: 'progress', done: row + 1 });
   }
@@ -39,6 +53,7 @@ function search({ queries, width, ef, wantsRows }: Question<'search'>): HnswFoun
   const similarities = new Float32Array(count * width).fill(Number.NaN);
   const rows = new Int32Array(wantsRows ? count * width : 0).fill(-1);
   for (let q = 0; q < count; q++) {
+    goOn();
     const { distances, neighbors } = opened.searchKnn(vector(queries, q), width);
     settleTies(distances, neighbors);
     for (let i = 0; i < neighbors.length; i++) {
@@ -89,7 +104,9 @@ const port = parentPort;
 if (!port) throw new Error('hnsw-thread runs as a worker thread only');
 const post = (message: FromHnswThread, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 port.on('message', ({ task, question }: ToHnswThread) => {
+  if (!question) return port.close();
   try {
+    goOn();
     const found = answer(question);
     const transfer = found ? [found.similarities.buffer, found.rows.buffer] : [];
     post({ kind: 'done', task, found }, transfer as ArrayBuffer[]);

@@ -38,6 +38,15 @@ describe('building an index', () => {
       code: 'FB_CANCELLED',
     });
   });
+
+  it('may be stopped at any moment: the library ends the process when its thread is torn out of it', async () => {
+    for (let round = 0; round < 60; round++) {
+      const signal = AbortSignal.timeout(1 + round);
+      await expect(
+        HnswEngine.build({ candidates, efConstruction: 2000, connections: 48, signal }),
+      ).rejects.toMatchObject({ code: 'FB_CANCELLED' });
+    }
+  });
 });
 
 describe('options', () => {
