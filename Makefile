@@ -53,9 +53,9 @@ bench: models ## every benchmark, as ratios to a baseline in the same run
 
 .PHONY: evaluate
 evaluate: models ## accuracy on identities never used for calibration: raw, a real cohort, virtual faces; needs ../shared/lfw-dev
-	@test -e out/evaluate/banks/faces/CURRENT || node dist/src/cli/main.js --store out/evaluate/banks bank build faces --size 20000
-	@test -e out/evaluate/banks/worn/CURRENT || node dist/src/cli/main.js --store out/evaluate/banks bank build worn --generator foilgan-64-mixed --size 20000
-	@npm run --silent bench -- evaluate --bank faces,worn
+	@test -e out/evaluate/banks/worn/CURRENT || node dist/src/cli/main.js --store out/evaluate/banks bank build worn --size 20000
+	@test -e out/evaluate/banks/faces/CURRENT || node dist/src/cli/main.js --store out/evaluate/banks bank build faces --generator foilgan-64 --size 20000
+	@npm run --silent bench -- evaluate
 
 .PHONY: docs
 docs: $(INSTALLED) ## write the generated pages of docs/ anew

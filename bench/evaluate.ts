@@ -1,29 +1,27 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openBank, openStore } from '../src/bank/index.js';
 import { resolveConfig } from '../src/config.js';
 import { CohortEstimator } from '../src/discrepancy/index.js';
-import {
-  evaluateSplits,
-  FARS,
-  gainOf,
-  identityOfPhoto,
-  mixedQuality,
-  type SplitRow,
-} from '../src/evaluation/index.js';
+import { evaluateSplits, type Half, identityOfPhoto, mixedQuality } from '../src/evaluation/index.js';
 import { PhotoEmbeddings } from '../src/faces/index.js';
 import { findModel, InferencePool } from '../src/onnx/index.js';
 import { UnitMatrix } from '../src/vectors/index.js';
-import { chosenFoils, foils } from './support/foils.js';
+import { printAblations, printGains, printRates } from './support/accuracy-report.js';
+import { ablations, chosenFoils, type Faces, foils } from './support/foils.js';
 import { imitations } from './support/imitations.js';
 import { membershipReport } from './support/membership-report.js';
+import { printThresholdErrors, type ThresholdErrors } from './support/threshold-errors.js';
+import { uncalibratedFaces } from './support/uncalibrated-faces.js';
 
 const OPTIONS = {
   photos: { type: 'string', default: '../shared/lfw-dev/images' },
   store: { type: 'string', default: 'out/evaluate/banks' },
-  /** Banks without a calibration, separated by commas: the first one's mixture is shown alone too. */
-  bank: { type: 'string' },
+  /**
+   * Banks without a calibration, separated by commas: beside the first one the mixture is shown alone, for it settings are chosen, and of it
+   * is learned. `make evaluate` builds these: of the default generator, and of the same one whose faces get no faults.
+   */
+  bank: { type: 'string', default: 'worn,faces' },
   version: { type: 'string' },
   samples: { type: 'string', default: '1000,200' },
   splits: { type: 'string', default: '5' },
@@ -40,9 +38,9 @@ const OPTIONS = {
 
 /**
  * The table of accuracy on identities that nothing was calibrated with or chosen by: raw, a cohort of real photos of the other half, and,
- * where an uncalibrated bank is named, its faces: as they are, and calibrated anew in each split on unlabelled photos of the other
- * half, with the mixture alone and without it, and with settings chosen on the other half too; at the photos' own and at mixed quality.
- * g = (TAR − raw) / (best cohort − raw).
+ * of uncalibrated banks, their faces: as they are, as such a bank recommends, and calibrated anew in each split on unlabelled photos of the
+ * other half, with the mixture alone and without it, and with settings chosen on the other half too; at the photos' own and at mixed
+ * quality. Then what is gained over raw, and what the faces add to the mixture.
  */
 export async function benchEvaluate(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS, allowNegative: true });
@@ -73,17 +71,22 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
     const { dimension } = embedder.card.output;
     const labels = rows.map((i) => identityOfPhoto(files[i]!, '.'));
     const ks = values.k.split(',').map(Number);
-    const banks: { name: string; faces: UnitMatrix }[] = [];
-    for (const name of values.bank?.split(',') ?? [])
-      banks.push({ name, faces: await facesOfBank(values.store, name, values.version) });
+    const banks: Faces[] = [];
+    for (const name of values.bank.split(',').filter(Boolean)) {
+      const bank = await uncalibratedFaces(folders, values.store, name, values.version);
+      if (bank) banks.push(bank);
+      else console.log(`SKIPPED: no bank ${name} is in ${values.store}; make evaluate builds its own`);
+    }
     const faces = banks[0]?.faces;
     const samples = values.samples.split(',').map(Number);
     for (const [i, { title, found }] of tables.entries()) {
       const vectors = rows.map((row) => UnitMatrix.adopt(found[row]!, dimension));
       const embeddings = UnitMatrix.concat(vectors, dimension);
+      const whole = { embeddings, labels };
+      const errors: ThresholdErrors[] = [];
       const split = await evaluateSplits(
         pool,
-        { embeddings, labels },
+        whole,
         async (half, split) => {
           const cohort = await CohortEstimator.create({
             ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
@@ -91,8 +94,9 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
           const virtual = await foils(pool, banks, half, samples, split);
           const standIns =
             values.learned && faces
-              ? await imitations(pool, faces, half.embeddings, samples[0]!, split)
+              ? await imitations(pool, faces, half.embeddings, samples[0]!, split, testedBeside(half, whole))
               : undefined;
+          if (standIns) errors.push(standIns.errors);
           const best =
             faces && values.chosen ? await chosenFoils(pool, faces, half, samples[0]!, split) : undefined;
           if (best) console.log(`  ${title}, split ${split + 1} chose ${best.said}`);
@@ -102,7 +106,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
               ...virtual.estimators,
               ...(standIns?.estimators ?? []),
             ],
-            chosen: best?.chosen ?? [],
+            chosen: [...(virtual.chosen ?? []), ...(best?.chosen ?? [])],
             close: async () => {
               await Promise.all([cohort.close(), virtual.close(), best?.close(), standIns?.close()]);
             },
@@ -110,7 +114,10 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
         },
         { splits: Number(values.splits), resamples: Number(values.resamples) },
       );
-      print(title, split, Number(values.splits), rows.length);
+      printRates(`${title}, ${rows.length} photos`, split, Number(values.splits));
+      printGains(title, split);
+      if (banks[0]) printAblations(title, split, ablations(banks[0].name, samples));
+      printThresholdErrors(title, errors);
       if (faces && i === 0) await membershipReport({ embeddings, labels }, samples, 3);
     }
   } finally {
@@ -118,44 +125,9 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
   }
 }
 
-/** A bank's faces as their pictures were embedded. */
-async function facesOfBank(store: string, name: string, version?: string): Promise<UnitMatrix> {
-  const { candidates, manifest } = await openBank(
-    openStore(store, { cache: store }),
-    name,
-    version ? { version } : {},
-  );
-  if (manifest.parameters.calibration.kind !== 'none')
-    throw new TypeError(`bank ${name} is calibrated; name a version that is not, with --version`);
-  return UnitMatrix.adopt(candidates.embeddings, candidates.dimension, name);
-}
-
-const AT = [FARS.indexOf(1e-4), FARS.indexOf(1e-5)];
-
-function print(title: string, rows: readonly SplitRow[], splits: number, photos: number): void {
-  const raw = rows[0]!;
-  const real = rows.filter(({ estimator }) => estimator?.startsWith('cohort'));
-  const best = AT.map((at) =>
-    real.reduce((a, b) => (b.points[at]!.tar > a.points[at]!.tar ? b : a), real[0]!),
-  );
-  console.log(
-    `\n${title}: ${photos} photos, mean of ${splits} halvings by identity, TAR in % [95 %], g at 1e-4 and 1e-5`,
-  );
-  for (const row of rows) {
-    const name =
-      row.estimator === undefined
-        ? 'raw'
-        : `${row.operator}, ${row.estimator.split('/')[0]}${row.k === undefined ? '' : ` K ${row.k}`}`;
-    const tars = row.points.slice(0, 4).map(({ tar, interval }) => {
-      const range = interval ? ` [${interval.map((x) => (100 * x).toFixed(1)).join('–')}]` : '';
-      return `${(100 * tar).toFixed(1)}${range}`.padEnd(18);
-    });
-    const gains = AT.map((at, i) => {
-      const { g, interval } = gainOf(row, raw, best[i]!, at);
-      return `${g.toFixed(2)}${interval ? ` [${interval.map((x) => x.toFixed(2)).join(', ')}]` : ''}`.padEnd(
-        20,
-      );
-    });
-    console.log(`  ${name.padEnd(40)}${tars.join(' ')}${row === raw ? '' : gains.join(' ')}`);
-  }
+/** The half that is tested. */
+function testedBeside(half: Half, { embeddings, labels }: Half): Half {
+  const known = new Set(half.labels);
+  const rows = [...labels.keys()].filter((i) => !known.has(labels[i]!));
+  return { embeddings: embeddings.gather(rows), labels: rows.map((i) => labels[i]!) };
 }

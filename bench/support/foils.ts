@@ -1,8 +1,10 @@
 import {
   type Calibration,
+  type DiscrepancyEstimate,
   drawsOf,
   type Estimator,
   fitCalibration,
+  fitMixture,
   mapFaces,
   VirtualEstimator,
 } from '../../src/discrepancy/index.js';
@@ -23,38 +25,74 @@ import { UnitMatrix } from '../../src/vectors/index.js';
 
 /** K by candidates: what `shift` wants and what `standardise` does. */
 const SHARES = [0.0025, 0.025];
+/** Of the mixture alone where a calibration fits none: so many Gaussians, for the comparison only. */
+const COMPONENTS_OF_FEW = 4;
+
+/** A bank's faces as their pictures were embedded, and what it recommends as long as nothing calibrates it. */
+export interface Faces {
+  readonly name: string;
+  readonly faces: UnitMatrix;
+  readonly recommends: OperatorSettings & { readonly neighbours: number };
+}
+
+/** What the rows are called. */
+const mixtureOf = (n: number): string => `mixture, n ${n}`;
+const facesOf = (bank: string, n: number): string => `${bank}: faces, n ${n}`;
+const bothOf = (bank: string, n: number): string => `${bank}: both, n ${n}`;
+
+/** Rows to compare, that with faces first: what do the faces add? Below 500 photos no mixture is published, so they stand alone. */
+export const ablations = (bank: string, samples: readonly number[]): [string, string][] =>
+  samples.flatMap((n) => [
+    [bothOf(bank, n), mixtureOf(n)],
+    [facesOf(bank, n), mixtureOf(n)],
+  ]);
 
 /** Candidates made from faces and a sample of the half that is not tested, each with K at {@link SHARES} of them. */
 export async function foils(
   pool: InferencePool,
-  banks: readonly { readonly name: string; readonly faces: UnitMatrix }[],
+  banks: readonly Faces[],
   { embeddings }: Half,
   samples: readonly number[],
   seed: number,
 ): Promise<HalfEstimators> {
   const calibrations = [];
-  for (const n of banks.length > 0 ? samples : [])
-    calibrations.push({ n, calibration: await fitCalibration(sampleOf(embeddings, n, seed)) });
-  const made: [string, UnitMatrix][] = [];
-  for (const [i, { name, faces }] of banks.entries()) {
-    const said = banks.length > 1 ? `${name}: ` : '';
-    made.push([`${said}faces as they are`, faces]);
-    for (const { n, calibration } of calibrations) {
-      const moved = await mapFaces(calibration, faces);
-      made.push([`${said}faces, n ${n}`, moved]);
-      if (calibration.mixture.length === 0) continue;
-      const draws = drawsBeside(faces, calibration);
-      if (i === 0) made.push([`mixture, n ${n}`, draws]);
-      made.push([`${said}both, n ${n}`, UnitMatrix.concat([moved, draws], faces.dimension)]);
-    }
+  for (const n of banks.length > 0 ? samples : []) {
+    const sample = sampleOf(embeddings, n, seed);
+    calibrations.push({ n, sample, calibration: await fitCalibration(sample) });
   }
+  const made: [string, UnitMatrix][] = [];
+  for (const [i, { name, faces }] of banks.entries())
+    for (const { n, sample, calibration } of calibrations) {
+      const moved = await mapFaces(calibration, faces);
+      made.push([facesOf(name, n), moved]);
+      const mixed = calibration.mixture.length > 0;
+      if (!mixed && i > 0) continue;
+      const draws = drawsBeside(faces, mixed ? calibration : await mixtureOfFew(calibration, sample));
+      if (i === 0) made.push([mixtureOf(n), draws]);
+      if (mixed) made.push([bothOf(name, n), UnitMatrix.concat([moved, draws], faces.dimension)]);
+    }
   const asked = await Promise.all(made.map(([name, candidates]) => Asked.open(pool, name, candidates)));
+  const plain = await Promise.all(
+    banks.map(({ name, faces }) => Asked.open(pool, `${name}: faces as they are`, faces)),
+  );
+  const recommended = banks.map(({ name, recommends }, i) => {
+    const { operator, lambda, neighbours } = recommends;
+    const [settings, k] = [resolveOperatorSettings({ operator, lambda }), neighbours];
+    const way = `${operator}${operator === 'shift' ? ` λ ${lambda}` : ''}, K ${k}`;
+    return { settings, estimator: plain[i]!.called(`${name}, no calibration: ${way}`, [k])[0]! };
+  });
   return {
-    estimators: asked.flatMap((one) => SHARES.map((share) => one.at(share))),
+    estimators: [...plain, ...asked].flatMap((one) => one.at(SHARES)),
+    chosen: recommended,
     close: async () => {
-      await Promise.all(asked.map((one) => one.close()));
+      await Promise.all([...plain, ...asked].map((one) => one.close()));
     },
   };
+}
+
+async function mixtureOfFew({ moments }: Calibration, sample: UnitMatrix) {
+  const options = { components: COMPONENTS_OF_FEW, pooling: sample.dimension / 4, fewest: 30 };
+  return { moments, mixture: await fitMixture(sample, options) };
 }
 
 /** What is tried where settings are chosen: pooling of the mixture's covariances, K by candidates, operator and λ. */
@@ -116,11 +154,11 @@ export async function chosenFoils(
   }
   const { pooling, share, settings } = best;
   const calibration = await fitCalibration(sampleOf(embeddings, n, seed), undefined, { pooling });
-  const asked = await bankOf(pool, faces, calibration, `both, n ${n}`);
+  const asked = await bankOf(pool, faces, calibration, `chosen by others: both, n ${n}`);
   const { operator, lambda } = settings;
   return {
     estimators: [],
-    chosen: [{ estimator: asked.at(share), settings }],
+    chosen: [{ estimator: asked.at([share])[0]!, settings }],
     close: () => asked.close(),
     said: `${operator}${operator === 'shift' ? ` λ ${lambda}` : ''}, K ${100 * share} %, pooling ${pooling}`,
   };
@@ -140,7 +178,10 @@ async function bankOf(
 const sampleOf = (embeddings: UnitMatrix, n: number, seed: number): UnitMatrix =>
   embeddings.gather(shuffled(embeddings.rows, seed).subarray(0, n));
 
-function drawsBeside({ rows, dimension }: UnitMatrix, calibration: Calibration): UnitMatrix {
+function drawsBeside(
+  { rows, dimension }: UnitMatrix,
+  calibration: Pick<Calibration, 'mixture' | 'moments'>,
+): UnitMatrix {
   const numbers = Array.from({ length: rows }, (_, i) => i);
   return drawsOf(calibration, numbers, latents(numbers, dimension));
 }
@@ -159,22 +200,30 @@ class Asked {
   }
 
   /** r and σ at several K by candidates. */
-  sizes(embeddings: UnitMatrix, shares: readonly number[]) {
-    const ks = shares.map((share) => Math.round(share * this.search.candidates));
-    return new VirtualEstimator(this.search, 1).estimateSizes(embeddings, ks);
+  sizes(embeddings: UnitMatrix, shares: readonly number[]): Promise<DiscrepancyEstimate[]> {
+    return new VirtualEstimator(this.search, 1).estimateSizes(embeddings, this.#ks(shares));
   }
 
-  /** @param share K by candidates */
-  at(share: number): Estimator {
-    const { name } = this;
-    const virtual = new VirtualEstimator(this.search, Math.round(share * this.search.candidates));
-    return {
-      ...{ name, k: virtual.k },
-      estimate: async (embeddings, options) => ({
-        ...(await virtual.estimate(embeddings, options)),
-        estimator: name,
-      }),
-    };
+  /** @param shares K by candidates */
+  at(shares: readonly number[]): Estimator[] {
+    return this.called(this.name, this.#ks(shares));
+  }
+
+  /** One estimator a K: what is asked of one is looked up for all. */
+  called(name: string, ks: readonly number[]): Estimator[] {
+    const virtual = new VirtualEstimator(this.search, 1);
+    let last: { readonly of: UnitMatrix; readonly found: Promise<DiscrepancyEstimate[]> } | undefined;
+    return ks.map((k, i) => ({
+      ...{ name, k },
+      estimate: async (embeddings) => {
+        if (last?.of !== embeddings) last = { of: embeddings, found: virtual.estimateSizes(embeddings, ks) };
+        return { ...(await last.found)[i]!, estimator: name };
+      },
+    }));
+  }
+
+  #ks(shares: readonly number[]): number[] {
+    return shares.map((share) => Math.round(share * this.search.candidates));
   }
 
   close(): Promise<void> {

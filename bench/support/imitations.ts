@@ -6,13 +6,14 @@ import {
   mapFaces,
   VirtualEstimator,
 } from '../../src/discrepancy/index.js';
-import { shuffled } from '../../src/evaluation/index.js';
+import { type Half, shuffled } from '../../src/evaluation/index.js';
 import { ExactEngine, SupportSearch } from '../../src/neighbours/index.js';
 import type { InferencePool } from '../../src/onnx/index.js';
 import { learnFrom } from '../../src/pipeline/index.js';
 import { latents } from '../../src/synthesis/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
 import { ClosedForm } from './closed-form.js';
+import { type ThresholdErrors, thresholdErrors } from './threshold-errors.js';
 
 /** K by candidates, and the shares of the mixture that support a query in closed form. */
 const SHARE = 0.025;
@@ -23,6 +24,7 @@ const CLOSED_SHARES = [0.025, 0.05];
  * itself, faces and draws as they are published, comes first.
  *
  * @param half embeddings of the half that is not tested; n of them calibrate
+ * @param tested the other half: how often its strangers pass the bank's thresholds
  */
 export async function imitations(
   pool: InferencePool,
@@ -30,13 +32,19 @@ export async function imitations(
   half: UnitMatrix,
   n: number,
   seed: number,
-): Promise<{ readonly estimators: readonly Estimator[]; close(): Promise<void> }> {
+  tested: Half,
+): Promise<{
+  readonly estimators: readonly Estimator[];
+  readonly errors: ThresholdErrors;
+  close(): Promise<void>;
+}> {
   const calibration = await fitCalibration(half.gather(shuffled(half.rows, seed).subarray(0, n)));
   const numbers = Array.from({ length: faces.rows }, (_, i) => i);
   const { dimension } = faces;
   const mixed = calibration.mixture.length > 0;
   const draws = mixed ? [drawsOf(calibration, numbers, latents(numbers, dimension))] : [];
-  const candidates = UnitMatrix.concat([await mapFaces(calibration, faces), ...draws], dimension);
+  const moved = await mapFaces(calibration, faces);
+  const candidates = UnitMatrix.concat([moved, ...draws], dimension);
   const exact = await ExactEngine.create({ candidates, pool });
   const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
   const bank = new VirtualEstimator(search, Math.round(SHARE * candidates.rows));
@@ -50,6 +58,7 @@ export async function imitations(
   const closed = mixed ? CLOSED_SHARES.map((share) => new ClosedForm(calibration, share)) : [];
   return {
     estimators: [bank, learned, ...closed],
+    errors: await thresholdErrors(pool, moved, bank, learned, tested),
     close: async () => {
       await Promise.all([learned.close(), exact.close()]);
     },

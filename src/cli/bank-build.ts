@@ -1,21 +1,26 @@
 import { Command } from 'commander';
-import { buildBank } from '../pipeline/index.js';
+import { buildBank, DEFAULT_NETWORKS, inService } from '../pipeline/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type BuildCliOptions, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, withPool } from './context.js';
 import { describeBank } from './describe-bank.js';
-import { DEFAULT_GENERATOR, type NetworkOptions, networksOf, withFaceModels } from './model-options.js';
+import { type FaceModelOptions, networksOf, withFaceModels } from './model-options.js';
 import { whole } from './options.js';
 import { progressView } from './progress.js';
 
-type Options = NetworkOptions & BuildCliOptions;
+interface Options extends FaceModelOptions, BuildCliOptions {
+  readonly generator?: string;
+}
 
 export function bankBuildCommand(context: ContextOf): Command {
   const command = new Command('build')
     .description('generate virtual faces, gate, index and publish them as a new version')
     .argument('[bank]', 'its name', DEFAULT_BANK)
     .option('--size <count>', 'candidates wanted', whole(1, 2_000_000), 20_000)
-    .option('--generator <card>', 'model card of the generator, by name or path', DEFAULT_GENERATOR);
+    .option(
+      '--generator <card>',
+      `model card of the generator, by name or path (default: as in service; of a new bank ${DEFAULT_NETWORKS.generator})`,
+    );
   return withBuildOptions(withFaceModels(command))
     .addHelpText(
       'after',
@@ -30,14 +35,16 @@ Examples:
 }
 
 async function build(context: CliContext, name: string, options: Options): Promise<void> {
-  const json = options.json ?? false;
-  const networks = await networksOf(context, options);
+  const { json = false, force = false } = options;
+  const store = storeOf(context);
+  const service = await inService(store, name, force);
+  const generator = options.generator ?? service?.inputs.generator.name ?? DEFAULT_NETWORKS.generator;
+  const networks = await networksOf(context, { ...options, generator });
   const view = progressView('faces', 'seeds', json);
   const { manifest, built } = await withPool(context, (pool) =>
     buildBank({
-      ...{ pool, networks, bank: name, store: storeOf(context), signal: context.signal },
+      ...{ pool, networks, store, force, bank: name, signal: context.signal },
       options: buildOptionsOf(options),
-      force: options.force ?? false,
       onProgress: (progress, accepted) => view.update(progress, `${accepted} detected`),
       onStep: (step) => {
         view.stop();

@@ -9,6 +9,7 @@ import {
   buildBank,
   type Comparison,
   comparePairs,
+  DEFAULT_NETWORKS,
   foilSheet,
   matrixOf,
   type Networks,
@@ -20,7 +21,7 @@ import {
 import { resolveOperatorSettings } from '../scoring/index.js';
 import { Generator } from '../synthesis/index.js';
 import { type CliContext, type ContextOf, print, say, warn, withPool } from './context.js';
-import { DEFAULT_GENERATOR, type NetworkOptions, networksOf, withFaceModels } from './model-options.js';
+import { type NetworkOptions, networksOf, withFaceModels } from './model-options.js';
 import { whole } from './options.js';
 import { duration, progressView } from './progress.js';
 import { table } from './table.js';
@@ -48,7 +49,7 @@ export function demoCommand(context: ContextOf): Command {
   const command = new Command('demo')
     .option('--out <folder>', 'where bank and pictures go', join('out', 'demo'))
     .option('--size <count>', 'virtual faces', whole(100, 100_000), 2000)
-    .option('--generator <card>', 'model card of the generator', DEFAULT_GENERATOR);
+    .option('--generator <card>', 'model card of the generator', DEFAULT_NETWORKS.generator);
   return withFaceModels(command).action(async (options: DemoOptions, self: Command) =>
     demo(context(self), options),
   );

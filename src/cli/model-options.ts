@@ -3,7 +3,7 @@ import type { Manifest } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { FaceModels } from '../faces/index.js';
 import { findModel, fingerprint } from '../onnx/index.js';
-import type { Networks } from '../pipeline/index.js';
+import { DEFAULT_NETWORKS, type Networks } from '../pipeline/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
 /** Names of model cards, or paths of card files. */
@@ -16,14 +16,12 @@ export interface NetworkOptions extends FaceModelOptions {
   readonly generator: string;
 }
 
-export const DEFAULT_GENERATOR = 'foilgan-64';
-
 /** Adds the options that name the networks which read photos. */
 export function withFaceModels(command: Command): Command {
   return command
-    .option('--embedder <card>', 'model card of the embedder, by name or path', 'recogniser')
-    .option('--detector <card>', 'model card of the detector', 'detector')
-    .option('--landmarks <card>', 'model card of the landmark network', 'landmarks');
+    .option('--embedder <card>', 'model card of the embedder, by name or path', DEFAULT_NETWORKS.embedder)
+    .option('--detector <card>', 'model card of the detector', DEFAULT_NETWORKS.detector)
+    .option('--landmarks <card>', 'model card of the landmark network', DEFAULT_NETWORKS.landmarks);
 }
 
 export async function faceModels(context: CliContext, options: FaceModelOptions): Promise<FaceModels> {

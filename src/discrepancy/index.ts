@@ -7,6 +7,7 @@ export { LearnedEstimator, type LearnedOptions } from './learned.js';
 export { type LearnedHead, learnEstimator } from './learned-head.js';
 export type { Lessons } from './learned-training.js';
 export { type Kept, membershipAttack } from './membership.js';
+export { fitMixture } from './mixture.js';
 export { ESTIMATORS, type EstimatorName, LEARNED_FILE, openLearned } from './open-learned.js';
 export { openSupport, type Support } from './open-support.js';
 export { VirtualEstimator } from './virtual.js';

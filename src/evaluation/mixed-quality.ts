@@ -43,8 +43,12 @@ export function mixedQuality(seed: number): PhotoChange {
       }
       const factor = Math.min(1, between(24, 48) / faceSide);
       const scaled = (side: number) => Math.max(1, Math.round(side * factor));
-      const small = await image().resize(scaled(width), scaled(height), { fit: 'fill' }).png().toBuffer();
-      return pixelsOf(photo, sharp(small).resize(width, height, { fit: 'fill', kernel: 'cubic' }));
+      const { data, info } = await image()
+        .resize(scaled(width), scaled(height), { fit: 'fill' })
+        .raw()
+        .toBuffer({ resolveWithObject: true });
+      const small = sharp(data, { raw: { width: info.width, height: info.height, channels: 3 } });
+      return pixelsOf(photo, small.resize(width, height, { fit: 'fill', kernel: 'cubic' }));
     },
   };
 }

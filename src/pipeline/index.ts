@@ -1,6 +1,6 @@
 export { ESTIMATORS, type EstimatorName, openSupport, type Support } from '../discrepancy/index.js';
 export { type BuildRequest, type BuildResult, type BuildStep, buildBank } from './build-bank.js';
-export { inputsOf } from './build-inputs.js';
+export { inputsOf, inService } from './build-inputs.js';
 export { type BuildOptions, resolveBuildOptions } from './build-options.js';
 export { ensureParts, type OnSeeds } from './build-parts.js';
 export { type CalibrateRequest, calibrateBank } from './calibrate-bank.js';
@@ -28,3 +28,4 @@ export {
 export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
 export { type TuneRequest, type TuneResult, tuneBank } from './tune-bank.js';
 export { goldenOf, verifyModel } from './verify-model.js';
+export { thresholdsAmong } from './virtual-thresholds.js';

@@ -12,9 +12,9 @@ export type NetworkKind = keyof Networks;
 /** Networks by name of their card, or by its path. */
 export type NetworkNames = Readonly<Record<NetworkKind, string>>;
 
-/** What a build takes when nothing else was said. */
+/** What is taken where nothing was said and no version in service says it. */
 export const DEFAULT_NETWORKS: NetworkNames = Object.freeze({
-  generator: 'foilgan-64',
+  generator: 'foilgan-64-mixed',
   embedder: 'recogniser',
   detector: 'detector',
   landmarks: 'landmarks',

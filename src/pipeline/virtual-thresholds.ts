@@ -3,7 +3,13 @@ import { VirtualEstimator } from '../discrepancy/index.js';
 import { throwIfCancelled } from '../errors.js';
 import { ExactEngine, SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
-import { alignScores, type OperatorSettings, type Threshold, thresholdsOf } from '../scoring/index.js';
+import {
+  alignScores,
+  type DiscrepancyStats,
+  type OperatorSettings,
+  type Threshold,
+  thresholdsOf,
+} from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 
 /** Faces that are compared with each other: 2.0 million pairs, of which 20 pass at a rate of 1e-5. */
@@ -31,18 +37,29 @@ export async function virtualThresholds(
       exclude: Array.from({ length: m }, (_, row) => ({ rows: [row] })),
       ...(signal ? { signal } : {}),
     });
-    const scores = new Float64Array((m * (m - 1)) / 2);
-    let at = 0;
-    for (let a = 1; a < m; a++) {
-      throwIfCancelled(signal, 'measuring thresholds');
-      const others = Array.from({ length: a }, (_, b) => b);
-      const raw = others.map((b) => faces.similarity(a, faces, b));
-      const left = new Uint32Array(a).fill(a);
-      scores.set(alignScores({ operator, lambda }, { raw, left, right: others }, stats), at);
-      at += a;
-    }
-    return thresholdsOf(scores);
+    return thresholdsAmong(faces, stats, { operator, lambda }, signal);
   } finally {
     await exact.close();
   }
+}
+
+/** Thresholds by the pairs of faces of different people. @param stats r and σ of each of them */
+export function thresholdsAmong(
+  faces: UnitMatrix,
+  stats: DiscrepancyStats,
+  { operator, lambda }: OperatorSettings,
+  signal?: AbortSignal,
+): Threshold[] {
+  const m = faces.rows;
+  const scores = new Float64Array((m * (m - 1)) / 2);
+  let at = 0;
+  for (let a = 1; a < m; a++) {
+    throwIfCancelled(signal, 'measuring thresholds');
+    const others = Array.from({ length: a }, (_, b) => b);
+    const raw = others.map((b) => faces.similarity(a, faces, b));
+    const left = new Uint32Array(a).fill(a);
+    scores.set(alignScores({ operator, lambda }, { raw, left, right: others }, stats), at);
+    at += a;
+  }
+  return thresholdsOf(scores);
 }

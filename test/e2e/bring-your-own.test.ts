@@ -62,4 +62,14 @@ describe('an embedder of your own', () => {
     expect((await readFile(sheet)).subarray(1, 4).toString()).toBe('PNG');
     expect(await run('bank', 'pin', '000001', 'own')).toMatchObject({ code: 0 });
   });
+
+  it('is built anew with its own generator, not with the default one', async () => {
+    const again = ['bank', 'build', 'own', '--size', '64', '--embedder', card, '--min-score', '0'];
+    const unknown = await run(...again);
+    expect(unknown).toMatchObject({ code: 1 });
+    expect(unknown.stderr).toMatch(/FB_CARD_UNKNOWN.*tiny-generator/);
+    const { code, stderr } = await run('--models', folder, ...again, '--duplicate-ceiling', '1');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('has these inputs already');
+  });
 });

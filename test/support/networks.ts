@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveConfig } from '../../src/config.js';
 import { findModel, type ModelFolders } from '../../src/onnx/index.js';
-import type { Networks } from '../../src/pipeline/index.js';
+import { DEFAULT_NETWORKS, findNetworks, type Networks } from '../../src/pipeline/index.js';
 import { tinyArcFace, tinyArcFaceCard, tinyGenerator, tinyGeneratorCard, writeModel } from './tiny-models.js';
 
 /** The folders of the shipped cards, with graphs prepared before the suite began. */
@@ -13,15 +13,7 @@ export const shippedFolders = (): ModelFolders => {
 };
 
 /** The networks that a build takes when none is named. */
-export async function shippedNetworks(): Promise<Networks> {
-  const folders = shippedFolders();
-  return {
-    generator: await findModel(folders, 'foilgan-64', 'generator'),
-    embedder: await findModel(folders, 'recogniser', 'embedder'),
-    detector: await findModel(folders, 'detector', 'detector'),
-    landmarks: await findModel(folders, 'landmarks', 'landmarks'),
-  };
-}
+export const shippedNetworks = (): Promise<Networks> => findNetworks(shippedFolders(), DEFAULT_NETWORKS);
 
 export const temporaryFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'foilbank-test-'));
 
