@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { FoilbankError, reasonOf } from '../errors.js';
-import type { Gatekeeper } from './key-ring.js';
+import { askingOf } from './asking.js';
+import type { Door } from './door.js';
 
 /** Whether requests are taken, and why not; notes are what an operator should know although they are. */
 export interface Readiness {
@@ -16,11 +17,11 @@ export interface Page {
   readonly body: string;
 }
 
-/** `/livez` and `/readyz` for probes, `/metrics` for those whose key may read; for everything else 404. */
+/** `/livez` and `/readyz` for probes, `/metrics` for those whose key or session may read; for everything else 404. */
 export function pages(
   readiness: () => Readiness,
   registry: Registry,
-  gatekeeper: Gatekeeper,
+  door: Door,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const byPath: Readonly<Record<string, (request: IncomingMessage) => Promise<Page>>> = {
     '/livez': async () => ({ status: 200, type: 'text/plain', body: 'ok\n' }),
@@ -28,8 +29,8 @@ export function pages(
       const now = readiness();
       return { status: now.ready ? 200 : 503, type: 'application/json', body: `${JSON.stringify(now)}\n` };
     },
-    '/metrics': async ({ headers }) => {
-      gatekeeper.admit(headers.authorization, 'read');
+    '/metrics': async (request) => {
+      door.admit(askingOf(request), 'read');
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     },
   };

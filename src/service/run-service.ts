@@ -120,7 +120,7 @@ export async function runService(
     router.service(reflection.ServerReflection, reflectionService(files));
     router.service(reflectionAlpha.ServerReflection, alphaReflectionService(files));
   };
-  const plain = pages(readiness, metrics.registry, gatekeeper);
+  const plain = pages(readiness, metrics.registry, door);
   const inStudio = settings.studio ? studio({ folder: settings.studio, door, queues, log }) : undefined;
   const entrance = new Entrance({
     admit: ({ method, url, header }, scope) =>

@@ -221,8 +221,10 @@ describe('a session', () => {
       ...{ scopes: ['read'], open: false },
     });
     expect(await rpcCodeOf(await call('SupportService/ListBanks', { cookie, ...own() }))).toBe('ok');
-    const metrics = await get('/metrics', { headers: { authorization: `Bearer ${keys.read.token}` } });
-    expect(await metrics.text()).toMatch(/^foilbank_sessions [1-9]/m);
+    // An operator looks at the metrics in the same browser, another site's page does not.
+    const metrics = (headers: Record<string, string>) => get('/metrics', { headers: { cookie, ...headers } });
+    expect(await (await metrics({ 'sec-fetch-site': 'none' })).text()).toMatch(/^foilbank_sessions [1-9]/m);
+    expect((await metrics({ 'sec-fetch-site': 'cross-site' })).status).toBe(403);
     expect(await rpcCodeOf(await call('BankService/ListJobs', { cookie, ...own() }))).toBe(
       'FB_SCOPE_MISSING',
     );
