@@ -12,6 +12,7 @@ export {
 export type { Attempt } from './claim.js';
 export { collectGarbage } from './collect.js';
 export type { BankDraft } from './draft.js';
+export { type KeptEvaluation, keepEvaluation, keptEvaluations } from './evaluations.js';
 export { FileStore } from './file-store.js';
 export { isBankName } from './layout.js';
 export { listBanks, listVersions, showBank, type VersionSummary } from './list.js';

@@ -18,6 +18,8 @@ export function layoutOf(bank: string): Layout {
     version,
     manifest: (name) => `${version(name)}/manifest.json`,
     file: (name, path) => `${version(name)}/${path}`,
+    evaluations: `${bank}/evaluations`,
+    evaluationsOf: (name) => `${bank}/evaluations/${name}`,
     parts: `${bank}/parts`,
   };
 }
@@ -35,6 +37,9 @@ export interface Layout {
   version(version: string): string;
   manifest(version: string): string;
   file(version: string, path: string): string;
+  /** What evaluations said of versions, beside them: a version never changes. */
+  readonly evaluations: string;
+  evaluationsOf(version: string): string;
   readonly parts: string;
 }
 

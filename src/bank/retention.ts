@@ -79,6 +79,8 @@ export async function pruneBank(store: BankStore, bank: string, options: PruneOp
   const versions: string[] = [];
   for (const version of await store.folders(layout.versions))
     if (removed.has(version) && (await clear(layout.version(version)))) versions.push(version);
+  for (const version of await store.folders(layout.evaluations))
+    if (removed.has(version)) await clear(layout.evaluationsOf(version));
   const unfinished = await collectGarbage(store, bank);
   const parts: string[] = [];
   for (const recipe of await store.folders(layout.parts)) {

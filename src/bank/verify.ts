@@ -1,4 +1,5 @@
 import { FoilbankError, throwIfCancelled } from '../errors.js';
+import { readEvaluation } from './evaluations.js';
 import { checkObject } from './hashing.js';
 import { type Layout, layoutOf } from './layout.js';
 import type { Manifest } from './manifest.js';
@@ -40,6 +41,7 @@ export async function verifyBank(
   const wanted = ({ version }: Publication) =>
     (options.version ?? version) === version && !removed?.has(version);
   for (const publication of [...last.values()].filter(wanted)) await check.version(publication);
+  await check.evaluations(options.version);
   if (options.version === undefined) await check.parts();
   const { versions, files, bytes, problems } = check;
   return { versions, files, bytes, problems };
@@ -96,6 +98,16 @@ class Check {
     ]);
     for (const { key } of await this.store.list(layout.version(manifest.version)))
       if (!known.has(key)) this.problems.push({ file: key, reason: 'the manifest does not name it' });
+  }
+
+  async evaluations(version: string | undefined): Promise<void> {
+    const { evaluations, evaluationsOf } = this.layout;
+    const folder = version === undefined ? evaluations : evaluationsOf(version);
+    for (const object of await this.store.list(folder)) {
+      this.files += 1;
+      this.bytes += object.bytes;
+      await this.attempt(() => readEvaluation(this.store, object));
+    }
   }
 
   async parts(): Promise<void> {

@@ -43,6 +43,8 @@ export interface Collection {
   readonly groups: readonly (string | undefined)[] | undefined;
   readonly pairs: PairTrials | undefined;
   readonly warnings: readonly string[];
+  /** Of what the warnings say, by the names of photos: for nobody but who has them. */
+  readonly examples: readonly string[];
 }
 
 /** Adds the argument and options that name labelled photos or embeddings. */
@@ -147,9 +149,7 @@ async function finished(
   const twice = contradictions(embeddings, labels);
   const [one] = twice;
   const said = one
-    ? [
-        `${twice.length} photos are equal to one of somebody else, for example ${names[one.first]} and ${names[one.second]}: one label of each is wrong`,
-      ]
+    ? [`${twice.length} photos are equal to one of somebody else: one label of each is wrong`]
     : [];
   const pairs =
     options.pairs === undefined
@@ -160,6 +160,7 @@ async function finished(
     groups: await groupsOf(options, labels, names, files),
     pairs: pairs?.trials,
     warnings: [...warnings, ...said, ...(pairs?.warnings ?? [])],
+    examples: one ? [`for example ${names[one.first]} and ${names[one.second]} are equal`] : [],
   };
 }
 

@@ -1,9 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import type { Manifest } from '../bank/index.js';
 import type { DiscrepancyEstimate } from '../discrepancy/index.js';
 import {
+  documentOf,
   type Evaluation,
+  type EvaluationDocument,
   flipsBetween,
   type GroupValues,
   htmlReport,
@@ -17,8 +20,8 @@ import {
   tablesOf,
 } from '../evaluation/index.js';
 import { writeWhole } from '../files.js';
-import { operatorId } from '../scoring/index.js';
 import type { Collection, InputOptions } from './evaluate-inputs.js';
+import { isRecommended } from './evaluate-recommended.js';
 
 export interface Evaluated {
   readonly evaluation: Evaluation;
@@ -27,71 +30,36 @@ export interface Evaluated {
   readonly estimates: readonly DiscrepancyEstimate[];
   readonly collection: Collection;
   readonly warnings: readonly string[];
-  readonly options: InputOptions & { readonly splits: number; readonly bank?: string };
+  /** The version that was evaluated. */
+  readonly bank: Manifest | undefined;
+  readonly options: InputOptions & { readonly splits: number };
 }
 
 /** What a machine reads: every figure, no embedding. */
-export function evaluationJson({ evaluation, splits, identities, warnings, options }: Evaluated) {
-  const points = (
-    some: readonly {
-      far: number;
-      tar: number;
-      interval: readonly [number, number] | undefined;
-      each?: readonly number[];
-    }[],
-  ) =>
-    some.map(({ far, tar, interval, each }) => ({
-      far,
-      tar: finite(tar),
-      interval: interval ?? null,
-      ...(each ? { each: each.map(finite) } : {}),
-    }));
-  return {
-    photos: identities.labels.length,
-    identities: identities.names.length,
-    pairs: { genuine: identities.genuine, impostor: identities.impostor },
-    ...{ mixedQuality: options.mixed ?? false, seed: options.seed, bank: options.bank ?? null },
-    thresholdFar: evaluation.threshold,
-    results: evaluation.results.map((result) => ({
-      ...whatOf(result),
-      points: result.points.map(({ accepted, threshold }, i) => ({
-        ...points(result.points)[i],
-        accepted,
-        threshold,
-      })),
-      equalError: { rate: result.equalError.rate, interval: result.equalError.interval ?? null },
-      folds: result.folds ?? null,
-      identification: result.identification.map((point) => ({
-        ...point,
-        tpirAtOnePercent: finite(point.tpirAtOnePercent),
-      })),
-      groups: result.groups ?? null,
-    })),
-    splits:
-      splits?.map(({ operator, estimator, k, points: some }) => ({
-        operator,
-        estimator: estimator ?? null,
-        k: k ?? null,
-        points: points(some),
-      })) ?? null,
+export function evaluationJson({
+  evaluation,
+  splits,
+  identities,
+  bank,
+  warnings,
+  options,
+}: Evaluated): EvaluationDocument {
+  return documentOf(
+    evaluation,
+    identities,
+    splits,
+    {
+      ...{ bank: bank?.bank ?? null, version: bank?.version ?? null, seed: options.seed },
+      mixedQuality: options.mixed ?? false,
+      recommends: (result) => bank !== undefined && isRecommended(bank, result),
+    },
     warnings,
-  };
+  );
 }
-
-const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
-
-const whatOf = ({ settings: { operator, lambda }, estimator, k }: Result) => ({
-  ...{
-    operator: operatorId(operator),
-    lambda: operator === 'shift' ? lambda : null,
-    estimator: estimator ?? null,
-    k: k ?? null,
-  },
-});
 
 /** report.html, report.json and each plot as SVG's picture, PNG. @throws FoilbankError FB_FILE_UNWRITABLE */
 export async function writeReport(out: string, evaluated: Evaluated): Promise<void> {
-  const { evaluation, splits, identities, estimates, collection, warnings, options } = evaluated;
+  const { evaluation, splits, identities, estimates, collection, warnings, bank, options } = evaluated;
   const [raw, ...others] = evaluation.results;
   const best = others.reduce((a, b) => (strictest(b) > strictest(a) ? b : a), others[0] ?? raw!);
   const threshold = (result: Result) =>
@@ -105,11 +73,13 @@ export async function writeReport(out: string, evaluated: Evaluated): Promise<vo
     ),
   );
   const pictures = await picturesOf(collection.files, shown);
+  const recommended = bank && evaluation.results.find((result) => isRecommended(bank, result));
   const html = htmlReport({
     title: 'How right the scores are',
     facts: [
       `${identities.labels.length} photos of ${identities.names.length} people: ${identities.genuine} genuine and ${identities.impostor} impostor pairs${options.mixed ? ', at mixed quality (the pictures below are the photos as they were)' : ''}.`,
-      `Support sets from ${[...new Set(estimates.map(({ estimator }) => estimator))].join(' and ') || 'nothing'}${options.bank === undefined ? '' : `; bank ${options.bank}`}.`,
+      `Support sets from ${[...new Set(estimates.map(({ estimator }) => estimator))].join(' and ') || 'nothing'}${bank ? `; bank ${bank.bank} version ${bank.version}` : ''}.`,
+      ...(recommended ? [`The version recommends ${nameOf(recommended)}.`] : []),
     ],
     warnings,
     tables: [...tablesOf(evaluation), ...(splits ? [splitTable(splits, options.splits)] : [])],

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { keepEvaluation } from '../bank/index.js';
 import {
   CohortEstimator,
   type DiscrepancyEstimate,
@@ -23,6 +24,7 @@ import { ESTIMATORS, type EstimatorName, openSupport, type Support } from '../pi
 import { storeOf } from './bank-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, warn, withPool } from './context.js';
 import { type Collection, collectionOf, type InputOptions, withInputs } from './evaluate-inputs.js';
+import { withRecommended } from './evaluate-recommended.js';
 import { evaluationJson, writeReport } from './evaluate-report.js';
 import { checkEmbedder, type FaceModelOptions, faceModels, withFaceModels } from './model-options.js';
 import { real, whole } from './options.js';
@@ -40,6 +42,7 @@ interface EvaluateOptions extends FaceModelOptions, InputOptions {
   readonly resamples: number;
   readonly far: number;
   readonly out?: string;
+  readonly attach?: boolean;
 }
 
 export function evaluateCommand(context: ContextOf): Command {
@@ -54,7 +57,12 @@ export function evaluateCommand(context: ContextOf): Command {
         .default('virtual'),
     )
     .option('--no-cohort', 'leave out the reference: real look-alikes among the other people of the photos')
-    .option('--k <counts>', 'sizes of support sets, separated by commas', counts, [16, 64, 256])
+    .option(
+      '--k <counts>',
+      'sizes of support sets besides the one of the bank, separated by commas',
+      counts,
+      [16, 64, 256],
+    )
     .option('--lambda <number>', 'strength of shift', real(0, 4), 1)
     .option(
       '--splits <count>',
@@ -70,6 +78,10 @@ export function evaluateCommand(context: ContextOf): Command {
       1e-4,
     )
     .option('--out <folder>', 'write report.html, report.json and the plots as PNG there')
+    .option(
+      '--attach',
+      'keep the figures beside the version of the bank, for the studio: no photo, no name of a photo',
+    )
     .option('--json', 'progress and result as JSON lines')
     .addHelpText(
       'after',
@@ -79,7 +91,7 @@ Without --splits the cohort is everybody else among the photos, which no service
 who are not tested. With --mixed everybody's photos are degraded, the cohort's too. Embeddings are kept, so a stopped run goes on where it stopped.
 
 Examples:
-  foilbank evaluate photos/ --bank default --out report/
+  foilbank evaluate photos/ --bank default --out report/ --attach
   foilbank evaluate crops/ --whole --pairs pairs.csv --mixed --out report-mixed/
   foilbank evaluate --embeddings faces.npy --labels who.txt --splits 5 --json`,
     );
@@ -101,15 +113,19 @@ async function evaluate(
   photos: string | undefined,
   options: EvaluateOptions,
 ): Promise<void> {
+  if (options.bank === undefined && options.estimator !== 'virtual')
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{ option: 'estimator', value: options.estimator, expected: 'of use without --bank' },
+    });
+  if (options.bank === undefined && options.attach)
+    throw new FoilbankError('FB_OPTION_INVALID', {
+      ...{ option: 'attach', value: 'given', expected: 'of use without --bank' },
+    });
   await withPool(context, async (pool) => {
     const models = await faceModels(context, options);
     const collection = await collectionOf(context, pool, models, photos, options);
     const identities = identitiesOf(collection.labels);
     checkIdentities(identities);
-    if (options.bank === undefined && options.estimator !== 'virtual')
-      throw new FoilbankError('FB_OPTION_INVALID', {
-        ...{ option: 'estimator', value: options.estimator, expected: 'of use without --bank' },
-      });
     const support =
       options.bank === undefined
         ? undefined
@@ -122,10 +138,12 @@ async function evaluate(
         if (photos !== undefined) checkEmbedder(manifest, models);
         collection.embeddings.expect(manifest.inputs.embedder.dimension, 'embeddings');
       }
+      const bank = support?.bank.manifest;
       const estimates = await estimatesOf(context, pool, collection, support, options);
+      const ways = alignmentsOf(collection.embeddings.rows, estimates, undefined, options.lambda);
       const view = stepsView('scoring pairs', 'photos', collection.embeddings.rows, options.json);
       const evaluation = await evaluateCollection(pool, collection.embeddings, identities, {
-        alignments: alignmentsOf(collection.embeddings.rows, estimates, undefined, options.lambda),
+        alignments: bank ? withRecommended(bank, ways, estimates) : ways,
         resamples: new IdentityResamples(identities.names, options.resamples, options.seed),
         ...{ pairs: collection.pairs, groups: collection.groups, threshold: options.far },
         signal: context.signal,
@@ -139,13 +157,18 @@ async function evaluate(
         ...estimates.flatMap(lookedUpIn),
         ...evaluation.warnings,
       ];
-      const all = { evaluation, splits, identities, estimates, collection, warnings, options };
-      if (options.out !== undefined) await writeReport(options.out, all);
-      if (options.json) return printJson({ event: 'evaluated', ...evaluationJson(all) });
-      for (const warning of warnings) warn(warning);
+      const told = [...warnings, ...collection.examples];
+      const all = { evaluation, splits, identities, estimates, collection, warnings, bank, options };
+      if (options.out !== undefined) await writeReport(options.out, { ...all, warnings: told });
+      if (options.attach && bank)
+        await keepEvaluation(storeOf(context), bank.bank, bank.version, evaluationJson(all));
+      if (options.json)
+        return printJson({ event: 'evaluated', ...evaluationJson({ ...all, warnings: told }) });
+      for (const warning of told) warn(warning);
       const tables = [...tablesOf(evaluation), ...(splits ? [splitTable(splits, options.splits)] : [])];
       for (const { title, head, rows } of tables) print(`\n${title}\n${table(head, rows)}`);
       if (options.out !== undefined) say(`\n→ ${join(options.out, 'report.html')}`);
+      if (options.attach) say(`\n→ beside version ${bank?.version} of bank ${bank?.bank}`);
     } finally {
       await support?.close();
     }
@@ -175,8 +198,11 @@ async function estimatesOf(
 ): Promise<DiscrepancyEstimate[]> {
   const { signal } = context;
   const estimates: DiscrepancyEstimate[] = [];
-  for (const k of options.k.filter((k) => k <= (support?.search.candidates ?? 0)))
-    estimates.push(await new VirtualEstimator(support!.search, k).estimate(embeddings, { signal }));
+  if (support) {
+    const ks = new Set([...options.k, support.bank.manifest.parameters.neighbours].sort((a, b) => a - b));
+    for (const k of [...ks].filter((k) => k <= support.search.candidates))
+      estimates.push(await new VirtualEstimator(support.search, k).estimate(embeddings, { signal }));
+  }
   for (const learned of learnedOf(support)) estimates.push(await learned.estimate(embeddings, { signal }));
   if (!options.cohort) return estimates;
   const cohort = await CohortEstimator.create({ pool, embeddings, identities: labels, k: 1 });

@@ -64,7 +64,7 @@ async function tune(context: CliContext, photos: string | undefined, options: Tu
     if (photos !== undefined) checkEmbedder(service, models);
     const collection = await collectionOf(context, pool, models, photos, options);
     const views = new Map<string, ReturnType<typeof stepsView>>();
-    const { embeddings, labels, pairs, warnings } = collection;
+    const { embeddings, labels, pairs, warnings, examples } = collection;
     const result = await tuneBank({
       ...{ pool, store, bank, embeddings, labels, pairs, far: options.at },
       ...{ splits, resamples, seed, dryRun, signal },
@@ -78,7 +78,7 @@ async function tune(context: CliContext, photos: string | undefined, options: Tu
     }).finally(() => {
       for (const view of views.values()) view.stop();
     });
-    return { result, warnings };
+    return { result, warnings: [...warnings, ...examples] };
   });
   if (json) return printJson({ event: 'tuned', bank, ...jsonOf(result), warnings });
   for (const warning of warnings) warn(warning);

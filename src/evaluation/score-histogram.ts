@@ -58,6 +58,20 @@ export function rocOf(histogram: ScoreHistogram): RocPoint[] {
   return points;
 }
 
+const STEPS_A_DECADE = 8;
+
+/** The curve as [far, tar] at even steps of log far, from the smallest rate that the impostor pairs can show to 1. */
+export function rocSteps(histogram: ScoreHistogram): [number, number][] {
+  const roc = rocOf(histogram);
+  const first = Math.ceil(-Math.log10(total(histogram.impostor)) * STEPS_A_DECADE - 1e-9);
+  let at = 0;
+  return Array.from({ length: 1 - first }, (_, i) => {
+    const far = 10 ** ((first + i) / STEPS_A_DECADE);
+    while (at + 1 < roc.length && roc[at + 1]!.far <= far * (1 + 1e-12)) at++;
+    return [far, roc[at]!.tar];
+  });
+}
+
 /** Where false accepts and false rejects are equally many; between two points of the curve on the line that joins them. */
 export function equalErrorRate(roc: readonly RocPoint[]): {
   readonly rate: number;

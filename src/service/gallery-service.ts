@@ -19,12 +19,14 @@ import {
   GetVersionResponseSchema,
   HistogramSchema,
   ListCandidatesResponseSchema,
+  ListEvaluationsResponseSchema,
   ListVersionsResponseSchema,
   PictureSchema,
   TuningSchema,
   type Version,
   VersionSchema,
 } from '../gen/index.js';
+import { evaluationsOf } from './gallery-evaluations.js';
 import type { GalleryPictures } from './gallery-pictures.js';
 import type { GalleryReader } from './gallery-reader.js';
 import type { Spread } from './histogram.js';
@@ -62,11 +64,12 @@ export function galleryService(inputs: GalleryInputs): ServiceImpl<typeof Galler
       return create(ListVersionsResponseSchema, { bank, versions: versions.reverse() });
     },
 
-    getVersion: async ({ bank: named, version }) => {
+    getVersion: async ({ bank: named, version, withoutHistograms }) => {
       const { bank } = lookups.holder(named);
       const manifest = version === '' ? await showBank(store, bank) : await manifestOf(named, version);
       const summary = (await listVersions(store, bank)).find((s) => s.version === manifest.version);
-      const spread = await reader.spread(manifest).catch((error: unknown) => {
+      const measured = withoutHistograms ? undefined : reader.spread(manifest);
+      const spread = await measured?.catch((error: unknown) => {
         // What the manifest says is worth telling all the same.
         if (error instanceof FoilbankError) return error;
         throw error;
@@ -75,10 +78,16 @@ export function galleryService(inputs: GalleryInputs): ServiceImpl<typeof Galler
       if (spread instanceof FoilbankError) told.fault = spread.message;
       return create(GetVersionResponseSchema, {
         ...{ bank, version: told, ...factsOf(manifest) },
-        ...(spread instanceof FoilbankError
+        ...(!spread || spread instanceof FoilbankError
           ? {}
           : { r: histogramOf(spread.r), similarity: histogramOf(spread.similarity) }),
       });
+    },
+
+    listEvaluations: async ({ bank: named, version: asked }) => {
+      const { bank, version } = await manifestOf(named, asked);
+      const evaluations = await evaluationsOf(store, bank, version);
+      return create(ListEvaluationsResponseSchema, { bank, version, evaluations });
     },
 
     listCandidates: async ({ bank: named, version, offset, limit }) => {

@@ -2,10 +2,16 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FileStore, keptEvaluations, publishBank } from '../../src/bank/index.js';
+import { type EvaluationDocument, parseEvaluation } from '../../src/evaluation/index.js';
 import { formatNpy } from '../../src/vectors/index.js';
 import { foilbank, jsonLines } from '../support/cli.js';
 import { crowd } from '../support/crowd.js';
 import { temporaryFolder } from '../support/networks.js';
+import { crowd as faces } from '../support/service.js';
+import { draftOf } from '../unit/bank/fixtures.js';
+
+const SAMPLE = draftOf(faces(1, 1));
 
 /** 480 photos of 160 people, as `foilbank embed` would have written them. */
 let folder: string;
@@ -92,6 +98,54 @@ describe('foilbank evaluate', () => {
     expect(JSON.parse(await readFile(join(out, 'report.json'), 'utf8'))).toEqual(document);
   });
 
+  it('shows what a bank recommends, and keeps the figures beside the version without a name of a photo', async () => {
+    const store = new FileStore(join(folder, 'banks'));
+    const parameters = { ...SAMPLE.parameters, operator: 'shift/1', lambda: 0.25, neighbours: 12 };
+    for (const salt of [1, 2])
+      await publishBank(store, 'small', draftOf(faces(300, salt, 32), { parameters }));
+    // One photo bears two names.
+    const twice = crowd({ people: 160, photos: 3, dimension: 32, seed: 8 }).embeddings.data;
+    twice.copyWithin(0, 32 * 30, 32 * 31);
+    await writeFile(join(folder, 'twice.npy'), formatNpy({ data: twice, shape: [480, 32] }));
+    const out = join(folder, 'attached');
+    const { code, stderr } = await evaluate(
+      ...['--embeddings', join(folder, 'twice.npy'), '--labels', `${file}.txt`, '--resamples', '40'],
+      ...['--bank', 'small', '--bank-version', '000001', '--k', '8', '--out', out, '--attach'],
+    );
+    expect(stderr).toContain('beside version 000001 of bank small');
+    expect(code).toBe(0);
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as EvaluationDocument;
+    expect(report).toMatchObject({ bank: 'small', version: '000001' });
+    const ways = report.results.map(({ operator, lambda, estimator, k }) =>
+      [operator, lambda, estimator?.split('/')[0], k].join(' '),
+    );
+    expect(ways).toEqual([
+      ...['none/1   ', 'shift/1 1 virtual 8', 'standardise/1  virtual 8', 'shift/1 1 virtual 12'],
+      ...['standardise/1  virtual 12', 'shift/1 1 cohort 8', 'standardise/1  cohort 8'],
+      'shift/1 0.25 virtual 12',
+    ]);
+    expect(report.results.filter(({ recommended }) => recommended)).toEqual([report.results.at(-1)]);
+    expect(await readFile(join(out, 'report.html'), 'utf8')).toContain(
+      'The version recommends shift λ 0.25, virtual K 12.',
+    );
+    const [kept, ...more] = await keptEvaluations(store, 'small', '000001', 20);
+    expect(more).toEqual([]);
+    expect(await keptEvaluations(store, 'small', '000002', 20)).toEqual([]);
+    const document = parseEvaluation(kept!.document)!;
+    expect(document).toEqual(parseEvaluation({ ...report, warnings: document.warnings }));
+    // What is at screen and in the report names the photos; what others see does not.
+    expect(stderr).toContain('person-0_0.jpg and person-10_0.jpg');
+    expect(document.warnings.join()).toContain('1 photos are equal to one of somebody else');
+    expect(JSON.stringify(kept!.document)).not.toContain('person-');
+    for (const { points, roc } of document.results) {
+      expect(roc.at(-1)).toEqual([1, 1]);
+      expect(roc.map(([far]) => far)).toEqual(roc.map(([far]) => far).sort((a, b) => a - b));
+      // The curve passes through the operating points.
+      const at = roc.find(([far]) => Math.abs(far / 1e-2 - 1) < 1e-9)!;
+      expect(at[1]).toBeCloseTo(points[0]!.tar!, 1);
+    }
+  });
+
   it.each([
     ['neither photos nor embeddings', () => [], 2, 'FB_OPTION_INVALID'],
     ['a folder without photos', () => [join(folder, 'empty')], 1, 'FB_PHOTOS_NONE'],
@@ -131,6 +185,7 @@ describe('foilbank evaluate', () => {
       1,
       'FB_LABELS_CONTRADICT',
     ],
+    ['figures for a bank that none is named of', () => ['--embeddings', file, '--attach'], 2, '--bank'],
     ['a bank that is not there', () => ['--embeddings', file, '--bank', 'none'], 1, 'FB_BANK_NOT_FOUND'],
   ])('refuses %s', async (_, args, exit, code) => {
     const { mkdir } = await import('node:fs/promises');

@@ -11,6 +11,7 @@ import { writeWhole } from '../../src/files.js';
 import { createKey } from '../../src/service/index.js';
 import { formatNpy, UnitMatrix } from '../../src/vectors/index.js';
 import { foilbank } from '../support/cli.js';
+import { crowd } from '../support/crowd.js';
 import { temporaryFolder } from '../support/networks.js';
 import { type Bench, startService } from '../support/service.js';
 import { expectUsable, give, goTo, openView, sample } from '../support/studio.js';
@@ -37,6 +38,15 @@ async function fill(store: FileStore): Promise<void> {
   const { data } = UnitMatrix.normalise(beside, 128);
   await writeWhole(file, formatNpy({ data, shape: [candidates.seeds.length, 128] }));
   await cli(store.location, 'calibrate', '--embeddings', file);
+  const { embeddings, labels } = crowd({ people: 100, photos: 3, dimension: 128, seed: 8 });
+  const who = join(folder, 'who.npy');
+  await writeWhole(who, formatNpy({ data: embeddings.data, shape: [300, 128] }));
+  await writeWhole(`${who}.txt`, labels.join('\n'));
+  const groups = [...new Set(labels)].map((name, i) => `${name},${i % 2 ? 'odd' : 'even'}`);
+  await writeWhole(join(folder, 'groups.csv'), groups.join('\n'));
+  const inputs = ['--embeddings', who, '--groups', join(folder, 'groups.csv')];
+  const how = ['--bank', 'default', '--k', '8', '--far', '1e-3', '--splits', '2', '--resamples', '40'];
+  await cli(store.location, 'evaluate', ...inputs, ...how, '--attach');
 }
 
 async function signedIn(scopes = 'all', look: Parameters<typeof openView>[2] = {}) {
@@ -174,6 +184,31 @@ describe.skipIf(!hasChromium)('the studio', { timeout: 90_000 }, () => {
     await page.getByRole('button', { name: 'Put into service' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Put into service' }).click();
     await rows.filter({ hasText: '000001' }).getByText('in service').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows what an evaluation said of the version, and how it is to be had for another', async () => {
+    const { page, complaints } = await signedIn();
+    await goTo(page, 'Bank');
+    await page.getByRole('button', { name: '000002' }).click();
+    await page.getByText('300 photos of 100 people').waitFor();
+    const rates = page.getByRole('table', { name: /^True accepts where/ });
+    await rates.getByRole('row', { name: /recommended by the version/ }).waitFor();
+    expect(await rates.getByRole('columnheader').allTextContents()).toEqual([
+      ...['score', '1 in 100', '1 in 1,000', '1 in 10,000', '1 in 100,000', '1 in 1,000,000', 'equal errors'],
+    ]);
+    expect(await rates.getByRole('row', { name: /^raw similarity/ }).textContent()).toMatch(/\d+\.\d %/);
+    await page.getByRole('table', { name: /^False matches inside each group/ }).waitFor();
+    await page.getByRole('table', { name: /2 random halvings/ }).waitFor();
+    await page.locator('figure canvas').first().waitFor();
+    await expectUsable(page);
+    // By keyboard: what is folded, then the other version, which nobody evaluated.
+    await page.getByText('Thresholds and identification').focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('table', { name: /^Thresholds/ }).waitFor();
+    await expectUsable(page);
+    await page.getByRole('button', { name: '000001' }).click();
+    await page.getByText('foilbank evaluate photos/ --bank default --attach').waitFor();
     expect(complaints).toEqual([]);
   });
 

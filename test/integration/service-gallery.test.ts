@@ -2,7 +2,13 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FIRST_DRAWN_SEED, type FileStore, pinVersion, publishBank } from '../../src/bank/index.js';
+import {
+  FIRST_DRAWN_SEED,
+  type FileStore,
+  keepEvaluation,
+  pinVersion,
+  publishBank,
+} from '../../src/bank/index.js';
 import { errorDetailOf } from '../../src/client.js';
 import { fingerprint, InferencePool } from '../../src/onnx/index.js';
 import { openSupport, tilesOfSeeds } from '../../src/pipeline/index.js';
@@ -118,6 +124,64 @@ describe('versions', () => {
     expect(told.r!.mean).toBeCloseTo(r.reduce((a, b) => a + b, 0) / ROWS, 6);
     expect(told.r!.from).toBeCloseTo(Math.min(...r), 6);
     expect(told.r!.to).toBeCloseTo(Math.max(...r), 6);
+  });
+
+  it('are told without histograms, too, at once', async () => {
+    const told = await bench.client.gallery.getVersion({ withoutHistograms: true });
+    expect(told).toMatchObject({ generator: 'tiny-generator', version: { version: '000003' } });
+    expect([told.r, told.similarity]).toEqual([undefined, undefined]);
+  });
+
+  it('come with what evaluations said of them, the newest first, and say which cannot be read', async () => {
+    const { gallery } = bench.client;
+    expect((await gallery.listEvaluations({})).evaluations).toEqual([]);
+    const point = { far: 0.001, tar: 0.843, interval: [0.82, 0.86], accepted: 12, threshold: 3.25 };
+    const result = {
+      ...{ operator: 'none/1', lambda: null, estimator: null, k: null, recommended: false },
+      ...{ points: [point, { ...point, tar: null, interval: null, threshold: null }], roc: [[1, 1]] },
+      ...{ equalError: { rate: 0.02, interval: null }, folds: { accuracy: 0.99, error: 0.01 } },
+      identification: [{ gallery: 10, rank1: 0.9, fpir: 0.1, tpir: null, tpirAtOnePercent: 0.5 }],
+      groups: {
+        groups: [{ group: 'old', photos: 7, impostors: 20, genuine: 3, fmr: 0.001, fnmr: null }],
+        ...{ worstByBest: 2.5, deviation: 0.1 },
+      },
+    };
+    const document = {
+      ...{ bank: 'default', version: '000003', photos: 60, identities: 20, seed: 1, halvings: 0 },
+      ...{ pairs: { genuine: 60, impostor: 1710 }, mixedQuality: true, thresholdFar: 1e-3 },
+      ...{ results: [result], splits: null, warnings: ['few photos'] },
+    };
+    await keepEvaluation(bench.store, 'default', undefined, document, new Date(5000));
+    await keepEvaluation(bench.store, 'default', undefined, { format: 'of tomorrow' }, new Date(6000));
+    const { bank, version, evaluations } = await gallery.listEvaluations({ version: '000003' });
+    expect([bank, version]).toEqual(['default', '000003']);
+    const [strange, told] = evaluations;
+    expect(strange).toMatchObject({
+      evaluatedAt: { seconds: 6n },
+      fault: expect.stringContaining('version'),
+    });
+    expect(told).toMatchObject({
+      ...{ evaluatedAt: { seconds: 5n }, photos: 60, people: 20, mixedQuality: true, fault: '' },
+      ...{ genuinePairs: 60n, impostorPairs: 1710n, warnings: ['few photos'], halved: [] },
+      scorings: [
+        {
+          ...{ operator: 'none/1', estimator: '', k: 0, foldAccuracy: 0.99, worstByBest: 2.5 },
+          points: [
+            { far: 0.001, tar: { value: 0.843, from: 0.82, to: 0.86 }, threshold: 3.25, accepted: 12n },
+            { far: 0.001, tar: {} },
+          ],
+          identification: [{ gallery: 10, rank1: 0.9 }],
+          groups: [{ group: 'old', photos: 7, falseMatchRate: 0.001 }],
+        },
+      ],
+    });
+    const unknown = told!.scorings[0]!;
+    expect(unknown.points[1]!.tar!.value).toBeUndefined();
+    expect(unknown.points[1]!.threshold).toBeUndefined();
+    expect(unknown.identification[0]!.tpir).toBeUndefined();
+    expect(unknown.groups[0]!.falseNonMatchRate).toBeUndefined();
+    expect((await gallery.listEvaluations({ version: '000002' })).evaluations).toEqual([]);
+    expect(await codeOf(gallery.listEvaluations({ version: '000009' }))).toBe('FB_BANK_VERSION_NOT_FOUND');
   });
 
   it('that are damaged are listed with their fault, and asked for they say it', async () => {

@@ -6,6 +6,10 @@ export const count = (n: number | bigint): string => whole.format(n);
 export const similarity = (x: number): string => (Number.isFinite(x) ? x.toFixed(3) : '–');
 export const score = (x: number): string => (Number.isFinite(x) ? x.toFixed(2) : '–');
 
+/** Of 100, with one digit. */
+export const percent = (share: number): string =>
+  Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : '–';
+
 export function bytes(n: number): string {
   const steps = ['B', 'kB', 'MB', 'GB', 'TB'];
   const step = n < 1 ? 0 : Math.min(steps.length - 1, Math.floor(Math.log10(n) / 3));

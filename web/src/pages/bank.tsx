@@ -3,9 +3,10 @@ import { gallery } from '../api.js';
 import { currentBank } from '../banks.js';
 import { age, bytes, count, date, score, similarity } from '../format.js';
 import { ContactSheet } from '../parts/contact-sheet.js';
-import { Histogram } from '../parts/histogram.js';
+import { Evaluations } from '../parts/evaluations.js';
 import { NoBank } from '../parts/no-bank.js';
 import { ProblemNote } from '../parts/problem-note.js';
+import { Spread } from '../parts/spread.js';
 import { TuningNote } from '../parts/tuning-note.js';
 import { VersionsTable } from '../parts/versions-table.js';
 import { Wide } from '../parts/wide.js';
@@ -22,7 +23,7 @@ export function BankPage() {
   ]);
   const facts = useTask(
     bank?.version || version
-      ? (signal) => gallery.getVersion({ bank: name, version }, { signal })
+      ? (signal) => gallery.getVersion({ bank: name, version, withoutHistograms: true }, { signal })
       : undefined,
     [name, bank?.version, version],
   );
@@ -116,10 +117,12 @@ export function BankPage() {
               .
             </p>
           )}
-          <div class="split">
-            {shown.r && <Histogram title={`r at K ${count(shown.k)}`} of={shown.r} />}
-            {shown.similarity && <Histogram title="Similarity of pairs" of={shown.similarity} />}
-          </div>
+          <Spread
+            bank={name}
+            version={shown.version?.version ?? ''}
+            candidates={shown.version?.candidates ?? 0}
+          />
+          <Evaluations bank={name} version={shown.version?.version ?? ''} />
           <ContactSheet
             bank={name}
             version={shown.version?.version ?? ''}

@@ -1,34 +1,14 @@
-import { useEffect, useRef } from 'preact/hooks';
-import type uPlot from 'uplot';
+import { useCallback } from 'preact/hooks';
 import type { Histogram as Counts } from '../../../src/gen/index.js';
 import { count, similarity } from '../format.js';
+import { Plot } from './plot.js';
 import type { Mark } from './plot-histogram.js';
 
 /** How values are spread over a bank, with marks for those of the face at hand. */
 export function Histogram({ title, of, marks = [] }: { title: string; of: Counts; marks?: readonly Mark[] }) {
-  const box = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = box.current;
-    if (!element) return;
-    let chart: uPlot | undefined;
-    let gone = false;
-    const draw = async () => {
-      const { plotHistogram } = await import('./plot-histogram.js');
-      if (gone) return;
-      chart?.destroy();
-      chart = plotHistogram(element, of, marks);
-    };
-    void draw();
-    const resized = new ResizeObserver(() => chart?.setSize({ width: element.clientWidth, height: 160 }));
-    resized.observe(element);
-    const dark = matchMedia('(prefers-color-scheme: dark)');
-    dark.addEventListener('change', draw);
-    return () => {
-      gone = true;
-      resized.disconnect();
-      dark.removeEventListener('change', draw);
-      chart?.destroy();
-    };
+  const load = useCallback(async () => {
+    const { plotHistogram } = await import('./plot-histogram.js');
+    return (element: HTMLElement) => plotHistogram(element, of, marks);
   }, [of, marks]);
   const total = of.counts.reduce((a, b) => a + b, 0);
   const width = (of.to - of.from) / Math.max(1, of.counts.length);
@@ -43,7 +23,7 @@ export function Histogram({ title, of, marks = [] }: { title: string; of: Counts
           </span>
         ))}
       </figcaption>
-      <div ref={box} class="plot" aria-hidden="true" />
+      <Plot load={load} />
       <details>
         <summary>As a table</summary>
         <table>

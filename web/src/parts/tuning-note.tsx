@@ -1,7 +1,6 @@
 import type { Tuning } from '../../../src/gen/index.js';
-import { count, rate } from '../format.js';
+import { count, percent, rate } from '../format.js';
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const points = (share: number) => (100 * share).toFixed(1);
 
 /** What labelled photos said of a bank, by `foilbank tune`. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file foilbank/v1/gallery.proto.
  */
 export const file_foilbank_v1_gallery: GenFile = /*@__PURE__*/
-  fileDesc("Chlmb2lsYmFuay92MS9nYWxsZXJ5LnByb3RvEgtmb2lsYmFuay52MSIsChNMaXN0VmVyc2lvbnNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEAiTAoUTGlzdFZlcnNpb25zUmVzcG9uc2USDAoEYmFuaxgBIAEoCRImCgh2ZXJzaW9ucxgCIAMoCzIULmZvaWxiYW5rLnYxLlZlcnNpb24ikQEKB1ZlcnNpb24SDwoHdmVyc2lvbhgBIAEoCRIuCgpjcmVhdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjYW5kaWRhdGVzGAMgASgNEhIKCmluX3NlcnZpY2UYBCABKAgSDgoGcGlubmVkGAUgASgIEg0KBWZhdWx0GAYgASgJIlQKEUdldFZlcnNpb25SZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQiuAQKEkdldFZlcnNpb25SZXNwb25zZRIMCgRiYW5rGAEgASgJEiUKB3ZlcnNpb24YAiABKAsyFC5mb2lsYmFuay52MS5WZXJzaW9uEhEKCWdlbmVyYXRvchgDIAEoCRIQCghlbWJlZGRlchgEIAEoCRIRCglkaW1lbnNpb24YBSABKA0SCwoDcHNpGAYgASgBEg0KBWVwb2NoGAcgASgNEhEKCWdlbmVyYXRlZBgIIAEoDRI/CghyZWplY3RlZBgJIAMoCzItLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXNwb25zZS5SZWplY3RlZEVudHJ5Eg0KBWRyYXduGAogASgNEhAKCG9wZXJhdG9yGAsgASgJEgkKAWsYDCABKA0SDgoGbGFtYmRhGA0gASgBEg4KBmVuZ2luZRgOIAEoCRITCgtjYWxpYnJhdGlvbhgPIAEoCRIOCgZyZWFzb24YECABKAkSIAoFZ2F0ZXMYESADKAsyES5mb2lsYmFuay52MS5HYXRlEg0KBWJ5dGVzGBIgASgEEiEKAXIYEyABKAsyFi5mb2lsYmFuay52MS5IaXN0b2dyYW0SKgoKc2ltaWxhcml0eRgUIAEoCzIWLmZvaWxiYW5rLnYxLkhpc3RvZ3JhbRIjCgZ0dW5pbmcYFSABKAsyEy5mb2lsYmFuay52MS5UdW5pbmcaLwoNUmVqZWN0ZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKA06AjgBIoUBCgZUdW5pbmcSGQoRZmFsc2VfYWNjZXB0X3JhdGUYASABKAESDgoGcGhvdG9zGAIgASgNEg4KBnBlb3BsZRgDIAEoDRILCgNyYXcYBCABKAESDwoHYWxpZ25lZBgFIAEoARIRCglnYWluX2Zyb20YBiABKAESDwoHZ2Fpbl90bxgHIAEoASJCCgRHYXRlEgwKBG5hbWUYASABKAkSDgoGcGFzc2VkGAIgASgIEg0KBXZhbHVlGAMgASgBEg0KBWxpbWl0GAQgASgBIlYKCUhpc3RvZ3JhbRIMCgRmcm9tGAEgASgBEgoKAnRvGAIgASgBEg4KBmNvdW50cxgDIAMoDRIMCgRtZWFuGAQgASgBEhEKCWRldmlhdGlvbhgFIAEoASKBAQoVTGlzdENhbmRpZGF0ZXNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQSDgoGb2Zmc2V0GAMgASgNEhcKBWxpbWl0GAQgASgNQgi6SAUqAxjoByJyChZMaXN0Q2FuZGlkYXRlc1Jlc3BvbnNlEgwKBGJhbmsYASABKAkSDwoHdmVyc2lvbhgCIAEoCRINCgV0b3RhbBgDIAEoDRIqCgpjYW5kaWRhdGVzGAQgAygLMhYuZm9pbGJhbmsudjEuQ2FuZGlkYXRlIjQKCUNhbmRpZGF0ZRIKCgJpZBgBIAEoCRIMCgRzZWVkGAIgASgEEg0KBWRyYXduGAMgASgIIpUBChJHZXRQaWN0dXJlc1JlcXVlc3QSFQoEYmFuaxgBIAEoCUIHukgEcgIYQBIoCgd2ZXJzaW9uGAIgASgJQhe6SBRyEjIQXihbMC05XXs2LDE1fSk/JBImCgVzZWVkcxgDIAMoBEIXukgUkgERCAEQQCILMgkY/////////w8SFgoEc2l6ZRgEIAEoDUIIukgFKgMYgAQiPQoTR2V0UGljdHVyZXNSZXNwb25zZRImCghwaWN0dXJlcxgBIAMoCzIULmZvaWxiYW5rLnYxLlBpY3R1cmUiJgoHUGljdHVyZRIMCgRzZWVkGAEgASgEEg0KBWltYWdlGAIgASgMMoIDCg5HYWxsZXJ5U2VydmljZRJcCgxMaXN0VmVyc2lvbnMSIC5mb2lsYmFuay52MS5MaXN0VmVyc2lvbnNSZXF1ZXN0GiEuZm9pbGJhbmsudjEuTGlzdFZlcnNpb25zUmVzcG9uc2UiB5ACAfi+GAESVgoKR2V0VmVyc2lvbhIeLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXF1ZXN0Gh8uZm9pbGJhbmsudjEuR2V0VmVyc2lvblJlc3BvbnNlIgeQAgH4vhgBEmIKDkxpc3RDYW5kaWRhdGVzEiIuZm9pbGJhbmsudjEuTGlzdENhbmRpZGF0ZXNSZXF1ZXN0GiMuZm9pbGJhbmsudjEuTGlzdENhbmRpZGF0ZXNSZXNwb25zZSIHkAIB+L4YARJWCgtHZXRQaWN0dXJlcxIfLmZvaWxiYW5rLnYxLkdldFBpY3R1cmVzUmVxdWVzdBogLmZvaWxiYW5rLnYxLkdldFBpY3R1cmVzUmVzcG9uc2UiBPi+GAFiBnByb3RvMw", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Chlmb2lsYmFuay92MS9nYWxsZXJ5LnByb3RvEgtmb2lsYmFuay52MSIsChNMaXN0VmVyc2lvbnNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEAiTAoUTGlzdFZlcnNpb25zUmVzcG9uc2USDAoEYmFuaxgBIAEoCRImCgh2ZXJzaW9ucxgCIAMoCzIULmZvaWxiYW5rLnYxLlZlcnNpb24ikQEKB1ZlcnNpb24SDwoHdmVyc2lvbhgBIAEoCRIuCgpjcmVhdGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjYW5kaWRhdGVzGAMgASgNEhIKCmluX3NlcnZpY2UYBCABKAgSDgoGcGlubmVkGAUgASgIEg0KBWZhdWx0GAYgASgJInAKEUdldFZlcnNpb25SZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQSGgoSd2l0aG91dF9oaXN0b2dyYW1zGAMgASgIIrgEChJHZXRWZXJzaW9uUmVzcG9uc2USDAoEYmFuaxgBIAEoCRIlCgd2ZXJzaW9uGAIgASgLMhQuZm9pbGJhbmsudjEuVmVyc2lvbhIRCglnZW5lcmF0b3IYAyABKAkSEAoIZW1iZWRkZXIYBCABKAkSEQoJZGltZW5zaW9uGAUgASgNEgsKA3BzaRgGIAEoARINCgVlcG9jaBgHIAEoDRIRCglnZW5lcmF0ZWQYCCABKA0SPwoIcmVqZWN0ZWQYCSADKAsyLS5mb2lsYmFuay52MS5HZXRWZXJzaW9uUmVzcG9uc2UuUmVqZWN0ZWRFbnRyeRINCgVkcmF3bhgKIAEoDRIQCghvcGVyYXRvchgLIAEoCRIJCgFrGAwgASgNEg4KBmxhbWJkYRgNIAEoARIOCgZlbmdpbmUYDiABKAkSEwoLY2FsaWJyYXRpb24YDyABKAkSDgoGcmVhc29uGBAgASgJEiAKBWdhdGVzGBEgAygLMhEuZm9pbGJhbmsudjEuR2F0ZRINCgVieXRlcxgSIAEoBBIhCgFyGBMgASgLMhYuZm9pbGJhbmsudjEuSGlzdG9ncmFtEioKCnNpbWlsYXJpdHkYFCABKAsyFi5mb2lsYmFuay52MS5IaXN0b2dyYW0SIwoGdHVuaW5nGBUgASgLMhMuZm9pbGJhbmsudjEuVHVuaW5nGi8KDVJlamVjdGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgNOgI4ASKFAQoGVHVuaW5nEhkKEWZhbHNlX2FjY2VwdF9yYXRlGAEgASgBEg4KBnBob3RvcxgCIAEoDRIOCgZwZW9wbGUYAyABKA0SCwoDcmF3GAQgASgBEg8KB2FsaWduZWQYBSABKAESEQoJZ2Fpbl9mcm9tGAYgASgBEg8KB2dhaW5fdG8YByABKAEiQgoER2F0ZRIMCgRuYW1lGAEgASgJEg4KBnBhc3NlZBgCIAEoCBINCgV2YWx1ZRgDIAEoARINCgVsaW1pdBgEIAEoASJWCglIaXN0b2dyYW0SDAoEZnJvbRgBIAEoARIKCgJ0bxgCIAEoARIOCgZjb3VudHMYAyADKA0SDAoEbWVhbhgEIAEoARIRCglkZXZpYXRpb24YBSABKAEiWQoWTGlzdEV2YWx1YXRpb25zUmVxdWVzdBIVCgRiYW5rGAEgASgJQge6SARyAhhAEigKB3ZlcnNpb24YAiABKAlCF7pIFHISMhBeKFswLTldezYsMTV9KT8kImYKF0xpc3RFdmFsdWF0aW9uc1Jlc3BvbnNlEgwKBGJhbmsYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIsCgtldmFsdWF0aW9ucxgDIAMoCzIXLmZvaWxiYW5rLnYxLkV2YWx1YXRpb24ivAIKCkV2YWx1YXRpb24SMAoMZXZhbHVhdGVkX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwaG90b3MYAiABKA0SDgoGcGVvcGxlGAMgASgNEhUKDWdlbnVpbmVfcGFpcnMYBCABKAQSFgoOaW1wb3N0b3JfcGFpcnMYBSABKAQSFQoNbWl4ZWRfcXVhbGl0eRgGIAEoCBIVCg10aHJlc2hvbGRfZmFyGAcgASgBEiYKCHNjb3JpbmdzGAggAygLMhQuZm9pbGJhbmsudjEuU2NvcmluZxIkCgZoYWx2ZWQYCSADKAsyFC5mb2lsYmFuay52MS5TY29yaW5nEhAKCGhhbHZpbmdzGAogASgNEhAKCHdhcm5pbmdzGAsgAygJEg0KBWZhdWx0GAwgASgJIsADCgdTY29yaW5nEhAKCG9wZXJhdG9yGAEgASgJEg4KBmxhbWJkYRgCIAEoARIRCgllc3RpbWF0b3IYAyABKAkSCQoBaxgEIAEoDRITCgtyZWNvbW1lbmRlZBgFIAEoCBIrCgZwb2ludHMYBiADKAsyGy5mb2lsYmFuay52MS5PcGVyYXRpbmdQb2ludBIiCgNyb2MYByADKAsyFS5mb2lsYmFuay52MS5Sb2NQb2ludBItChBlcXVhbF9lcnJvcl9yYXRlGAggASgLMhMuZm9pbGJhbmsudjEuRmlndXJlEhoKDWZvbGRfYWNjdXJhY3kYCSABKAFIAIgBARIXCgpmb2xkX2Vycm9yGAogASgBSAGIAQESMwoOaWRlbnRpZmljYXRpb24YCyADKAsyGy5mb2lsYmFuay52MS5JZGVudGlmaWNhdGlvbhInCgZncm91cHMYDCADKAsyFy5mb2lsYmFuay52MS5Hcm91cFJhdGVzEhoKDXdvcnN0X2J5X2Jlc3QYDSABKAFIAogBAUIQCg5fZm9sZF9hY2N1cmFjeUINCgtfZm9sZF9lcnJvckIQCg5fd29yc3RfYnlfYmVzdCJaCgZGaWd1cmUSEgoFdmFsdWUYASABKAFIAIgBARIRCgRmcm9tGAIgASgBSAGIAQESDwoCdG8YAyABKAFIAogBAUIICgZfdmFsdWVCBwoFX2Zyb21CBQoDX3RvIncKDk9wZXJhdGluZ1BvaW50EgsKA2ZhchgBIAEoARIgCgN0YXIYAiABKAsyEy5mb2lsYmFuay52MS5GaWd1cmUSFgoJdGhyZXNob2xkGAMgASgBSACIAQESEAoIYWNjZXB0ZWQYBCABKARCDAoKX3RocmVzaG9sZCIkCghSb2NQb2ludBILCgNmYXIYASABKAESCwoDdGFyGAIgASgBIrEBCg5JZGVudGlmaWNhdGlvbhIPCgdnYWxsZXJ5GAEgASgNEhIKBXJhbmsxGAIgASgBSACIAQESEQoEZnBpchgDIAEoAUgBiAEBEhEKBHRwaXIYBCABKAFIAogBARIgChN0cGlyX2F0X29uZV9wZXJjZW50GAUgASgBSAOIAQFCCAoGX3JhbmsxQgcKBV9mcGlyQgcKBV90cGlyQhYKFF90cGlyX2F0X29uZV9wZXJjZW50IpsBCgpHcm91cFJhdGVzEg0KBWdyb3VwGAEgASgJEg4KBnBob3RvcxgCIAEoDRIdChBmYWxzZV9tYXRjaF9yYXRlGAMgASgBSACIAQESIQoUZmFsc2Vfbm9uX21hdGNoX3JhdGUYBCABKAFIAYgBAUITChFfZmFsc2VfbWF0Y2hfcmF0ZUIXChVfZmFsc2Vfbm9uX21hdGNoX3JhdGUigQEKFUxpc3RDYW5kaWRhdGVzUmVxdWVzdBIVCgRiYW5rGAEgASgJQge6SARyAhhAEigKB3ZlcnNpb24YAiABKAlCF7pIFHISMhBeKFswLTldezYsMTV9KT8kEg4KBm9mZnNldBgDIAEoDRIXCgVsaW1pdBgEIAEoDUIIukgFKgMY6AcicgoWTGlzdENhbmRpZGF0ZXNSZXNwb25zZRIMCgRiYW5rGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFdG90YWwYAyABKA0SKgoKY2FuZGlkYXRlcxgEIAMoCzIWLmZvaWxiYW5rLnYxLkNhbmRpZGF0ZSI0CglDYW5kaWRhdGUSCgoCaWQYASABKAkSDAoEc2VlZBgCIAEoBBINCgVkcmF3bhgDIAEoCCKVAQoSR2V0UGljdHVyZXNSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEASKAoHdmVyc2lvbhgCIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyQSJgoFc2VlZHMYAyADKARCF7pIFJIBEQgBEEAiCzIJGP////////8PEhYKBHNpemUYBCABKA1CCLpIBSoDGIAEIj0KE0dldFBpY3R1cmVzUmVzcG9uc2USJgoIcGljdHVyZXMYASADKAsyFC5mb2lsYmFuay52MS5QaWN0dXJlIiYKB1BpY3R1cmUSDAoEc2VlZBgBIAEoBBINCgVpbWFnZRgCIAEoDDLpAwoOR2FsbGVyeVNlcnZpY2USXAoMTGlzdFZlcnNpb25zEiAuZm9pbGJhbmsudjEuTGlzdFZlcnNpb25zUmVxdWVzdBohLmZvaWxiYW5rLnYxLkxpc3RWZXJzaW9uc1Jlc3BvbnNlIgeQAgH4vhgBElYKCkdldFZlcnNpb24SHi5mb2lsYmFuay52MS5HZXRWZXJzaW9uUmVxdWVzdBofLmZvaWxiYW5rLnYxLkdldFZlcnNpb25SZXNwb25zZSIHkAIB+L4YARJlCg9MaXN0RXZhbHVhdGlvbnMSIy5mb2lsYmFuay52MS5MaXN0RXZhbHVhdGlvbnNSZXF1ZXN0GiQuZm9pbGJhbmsudjEuTGlzdEV2YWx1YXRpb25zUmVzcG9uc2UiB5ACAfi+GAESYgoOTGlzdENhbmRpZGF0ZXMSIi5mb2lsYmFuay52MS5MaXN0Q2FuZGlkYXRlc1JlcXVlc3QaIy5mb2lsYmFuay52MS5MaXN0Q2FuZGlkYXRlc1Jlc3BvbnNlIgeQAgH4vhgBElYKC0dldFBpY3R1cmVzEh8uZm9pbGJhbmsudjEuR2V0UGljdHVyZXNSZXF1ZXN0GiAuZm9pbGJhbmsudjEuR2V0UGljdHVyZXNSZXNwb25zZSIE+L4YAWIGcHJvdG8z", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message foilbank.v1.ListVersionsRequest
@@ -116,6 +116,13 @@ export type GetVersionRequest = Message<"foilbank.v1.GetVersionRequest"> & {
    * @generated from field: string version = 2;
    */
   version: string;
+
+  /**
+   * Leaves out the histograms, which take seconds where a large version is asked for first.
+   *
+   * @generated from field: bool without_histograms = 3;
+   */
+  withoutHistograms: boolean;
 };
 
 /**
@@ -387,6 +394,406 @@ export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
   messageDesc(file_foilbank_v1_gallery, 7);
 
 /**
+ * @generated from message foilbank.v1.ListEvaluationsRequest
+ */
+export type ListEvaluationsRequest = Message<"foilbank.v1.ListEvaluationsRequest"> & {
+  /**
+   * @generated from field: string bank = 1;
+   */
+  bank: string;
+
+  /**
+   * Empty: the one in service.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message foilbank.v1.ListEvaluationsRequest.
+ * Use `create(ListEvaluationsRequestSchema)` to create a new message.
+ */
+export const ListEvaluationsRequestSchema: GenMessage<ListEvaluationsRequest> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 8);
+
+/**
+ * @generated from message foilbank.v1.ListEvaluationsResponse
+ */
+export type ListEvaluationsResponse = Message<"foilbank.v1.ListEvaluationsResponse"> & {
+  /**
+   * @generated from field: string bank = 1;
+   */
+  bank: string;
+
+  /**
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * @generated from field: repeated foilbank.v1.Evaluation evaluations = 3;
+   */
+  evaluations: Evaluation[];
+};
+
+/**
+ * Describes the message foilbank.v1.ListEvaluationsResponse.
+ * Use `create(ListEvaluationsResponseSchema)` to create a new message.
+ */
+export const ListEvaluationsResponseSchema: GenMessage<ListEvaluationsResponse> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 9);
+
+/**
+ * How right a version's scores were on somebody's labelled photos.
+ *
+ * @generated from message foilbank.v1.Evaluation
+ */
+export type Evaluation = Message<"foilbank.v1.Evaluation"> & {
+  /**
+   * @generated from field: google.protobuf.Timestamp evaluated_at = 1;
+   */
+  evaluatedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 photos = 2;
+   */
+  photos: number;
+
+  /**
+   * @generated from field: uint32 people = 3;
+   */
+  people: number;
+
+  /**
+   * @generated from field: uint64 genuine_pairs = 4;
+   */
+  genuinePairs: bigint;
+
+  /**
+   * @generated from field: uint64 impostor_pairs = 5;
+   */
+  impostorPairs: bigint;
+
+  /**
+   * Half of the photos were made bad.
+   *
+   * @generated from field: bool mixed_quality = 6;
+   */
+  mixedQuality: boolean;
+
+  /**
+   * The false accept rate of the one threshold that identification and groups are judged at.
+   *
+   * @generated from field: double threshold_far = 7;
+   */
+  thresholdFar: number;
+
+  /**
+   * Ways of scoring, the raw similarity first.
+   *
+   * @generated from field: repeated foilbank.v1.Scoring scorings = 8;
+   */
+  scorings: Scoring[];
+
+  /**
+   * The same, with only their points, as means over random halvings of the people; cohorts are then of the other half.
+   *
+   * @generated from field: repeated foilbank.v1.Scoring halved = 9;
+   */
+  halved: Scoring[];
+
+  /**
+   * @generated from field: uint32 halvings = 10;
+   */
+  halvings: number;
+
+  /**
+   * @generated from field: repeated string warnings = 11;
+   */
+  warnings: string[];
+
+  /**
+   * Why it cannot be read; the other fields are then empty.
+   *
+   * @generated from field: string fault = 12;
+   */
+  fault: string;
+};
+
+/**
+ * Describes the message foilbank.v1.Evaluation.
+ * Use `create(EvaluationSchema)` to create a new message.
+ */
+export const EvaluationSchema: GenMessage<Evaluation> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 10);
+
+/**
+ * One way of scoring, and how right it was.
+ *
+ * @generated from message foilbank.v1.Scoring
+ */
+export type Scoring = Message<"foilbank.v1.Scoring"> & {
+  /**
+   * Its name and version; none/1 is the raw similarity.
+   *
+   * @generated from field: string operator = 1;
+   */
+  operator: string;
+
+  /**
+   * Of shift.
+   *
+   * @generated from field: double lambda = 2;
+   */
+  lambda: number;
+
+  /**
+   * Where r and sigma came from: virtual/1 is the bank, cohort/1 are other people of the photos. Empty for the raw similarity.
+   *
+   * @generated from field: string estimator = 3;
+   */
+  estimator: string;
+
+  /**
+   * @generated from field: uint32 k = 4;
+   */
+  k: number;
+
+  /**
+   * By the bank's version.
+   *
+   * @generated from field: bool recommended = 5;
+   */
+  recommended: boolean;
+
+  /**
+   * @generated from field: repeated foilbank.v1.OperatingPoint points = 6;
+   */
+  points: OperatingPoint[];
+
+  /**
+   * The whole curve.
+   *
+   * @generated from field: repeated foilbank.v1.RocPoint roc = 7;
+   */
+  roc: RocPoint[];
+
+  /**
+   * False accepts and false rejects are equally many.
+   *
+   * @generated from field: foilbank.v1.Figure equal_error_rate = 8;
+   */
+  equalErrorRate?: Figure | undefined;
+
+  /**
+   * Accuracy of ten folds on listed pairs, and its standard error; absent where none were listed.
+   *
+   * @generated from field: optional double fold_accuracy = 9;
+   */
+  foldAccuracy?: number | undefined;
+
+  /**
+   * @generated from field: optional double fold_error = 10;
+   */
+  foldError?: number | undefined;
+
+  /**
+   * @generated from field: repeated foilbank.v1.Identification identification = 11;
+   */
+  identification: Identification[];
+
+  /**
+   * False matches between two people of one group at one threshold for all.
+   *
+   * @generated from field: repeated foilbank.v1.GroupRates groups = 12;
+   */
+  groups: GroupRates[];
+
+  /**
+   * The highest false match rate of a group by the lowest; absent without groups.
+   *
+   * @generated from field: optional double worst_by_best = 13;
+   */
+  worstByBest?: number | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.Scoring.
+ * Use `create(ScoringSchema)` to create a new message.
+ */
+export const ScoringSchema: GenMessage<Scoring> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 11);
+
+/**
+ * A rate, with a 95 % interval by resampling people where there is one.
+ *
+ * @generated from message foilbank.v1.Figure
+ */
+export type Figure = Message<"foilbank.v1.Figure"> & {
+  /**
+   * Absent: too few photos tell none.
+   *
+   * @generated from field: optional double value = 1;
+   */
+  value?: number | undefined;
+
+  /**
+   * @generated from field: optional double from = 2;
+   */
+  from?: number | undefined;
+
+  /**
+   * @generated from field: optional double to = 3;
+   */
+  to?: number | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.Figure.
+ * Use `create(FigureSchema)` to create a new message.
+ */
+export const FigureSchema: GenMessage<Figure> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 12);
+
+/**
+ * @generated from message foilbank.v1.OperatingPoint
+ */
+export type OperatingPoint = Message<"foilbank.v1.OperatingPoint"> & {
+  /**
+   * False accept rate.
+   *
+   * @generated from field: double far = 1;
+   */
+  far: number;
+
+  /**
+   * True accept rate at it.
+   *
+   * @generated from field: foilbank.v1.Figure tar = 2;
+   */
+  tar?: Figure | undefined;
+
+  /**
+   * Of the aligned score.
+   *
+   * @generated from field: optional double threshold = 3;
+   */
+  threshold?: number | undefined;
+
+  /**
+   * Impostor pairs that decide it: below ten it rests on chance.
+   *
+   * @generated from field: uint64 accepted = 4;
+   */
+  accepted: bigint;
+};
+
+/**
+ * Describes the message foilbank.v1.OperatingPoint.
+ * Use `create(OperatingPointSchema)` to create a new message.
+ */
+export const OperatingPointSchema: GenMessage<OperatingPoint> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 13);
+
+/**
+ * @generated from message foilbank.v1.RocPoint
+ */
+export type RocPoint = Message<"foilbank.v1.RocPoint"> & {
+  /**
+   * @generated from field: double far = 1;
+   */
+  far: number;
+
+  /**
+   * @generated from field: double tar = 2;
+   */
+  tar: number;
+};
+
+/**
+ * Describes the message foilbank.v1.RocPoint.
+ * Use `create(RocPointSchema)` to create a new message.
+ */
+export const RocPointSchema: GenMessage<RocPoint> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 14);
+
+/**
+ * Searches among so many enrolled people.
+ *
+ * @generated from message foilbank.v1.Identification
+ */
+export type Identification = Message<"foilbank.v1.Identification"> & {
+  /**
+   * @generated from field: uint32 gallery = 1;
+   */
+  gallery: number;
+
+  /**
+   * Share of those enrolled who come first.
+   *
+   * @generated from field: optional double rank1 = 2;
+   */
+  rank1?: number | undefined;
+
+  /**
+   * False and true positive identification rates at the threshold of `threshold_far`.
+   *
+   * @generated from field: optional double fpir = 3;
+   */
+  fpir?: number | undefined;
+
+  /**
+   * @generated from field: optional double tpir = 4;
+   */
+  tpir?: number | undefined;
+
+  /**
+   * @generated from field: optional double tpir_at_one_percent = 5;
+   */
+  tpirAtOnePercent?: number | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.Identification.
+ * Use `create(IdentificationSchema)` to create a new message.
+ */
+export const IdentificationSchema: GenMessage<Identification> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 15);
+
+/**
+ * @generated from message foilbank.v1.GroupRates
+ */
+export type GroupRates = Message<"foilbank.v1.GroupRates"> & {
+  /**
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * @generated from field: uint32 photos = 2;
+   */
+  photos: number;
+
+  /**
+   * @generated from field: optional double false_match_rate = 3;
+   */
+  falseMatchRate?: number | undefined;
+
+  /**
+   * @generated from field: optional double false_non_match_rate = 4;
+   */
+  falseNonMatchRate?: number | undefined;
+};
+
+/**
+ * Describes the message foilbank.v1.GroupRates.
+ * Use `create(GroupRatesSchema)` to create a new message.
+ */
+export const GroupRatesSchema: GenMessage<GroupRates> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_gallery, 16);
+
+/**
  * @generated from message foilbank.v1.ListCandidatesRequest
  */
 export type ListCandidatesRequest = Message<"foilbank.v1.ListCandidatesRequest"> & {
@@ -418,7 +825,7 @@ export type ListCandidatesRequest = Message<"foilbank.v1.ListCandidatesRequest">
  * Use `create(ListCandidatesRequestSchema)` to create a new message.
  */
 export const ListCandidatesRequestSchema: GenMessage<ListCandidatesRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 8);
+  messageDesc(file_foilbank_v1_gallery, 17);
 
 /**
  * @generated from message foilbank.v1.ListCandidatesResponse
@@ -450,7 +857,7 @@ export type ListCandidatesResponse = Message<"foilbank.v1.ListCandidatesResponse
  * Use `create(ListCandidatesResponseSchema)` to create a new message.
  */
 export const ListCandidatesResponseSchema: GenMessage<ListCandidatesResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 9);
+  messageDesc(file_foilbank_v1_gallery, 18);
 
 /**
  * @generated from message foilbank.v1.Candidate
@@ -481,7 +888,7 @@ export type Candidate = Message<"foilbank.v1.Candidate"> & {
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema: GenMessage<Candidate> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 10);
+  messageDesc(file_foilbank_v1_gallery, 19);
 
 /**
  * @generated from message foilbank.v1.GetPicturesRequest
@@ -515,7 +922,7 @@ export type GetPicturesRequest = Message<"foilbank.v1.GetPicturesRequest"> & {
  * Use `create(GetPicturesRequestSchema)` to create a new message.
  */
 export const GetPicturesRequestSchema: GenMessage<GetPicturesRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 11);
+  messageDesc(file_foilbank_v1_gallery, 20);
 
 /**
  * @generated from message foilbank.v1.GetPicturesResponse
@@ -534,7 +941,7 @@ export type GetPicturesResponse = Message<"foilbank.v1.GetPicturesResponse"> & {
  * Use `create(GetPicturesResponseSchema)` to create a new message.
  */
 export const GetPicturesResponseSchema: GenMessage<GetPicturesResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 12);
+  messageDesc(file_foilbank_v1_gallery, 21);
 
 /**
  * @generated from message foilbank.v1.Picture
@@ -558,7 +965,7 @@ export type Picture = Message<"foilbank.v1.Picture"> & {
  * Use `create(PictureSchema)` to create a new message.
  */
 export const PictureSchema: GenMessage<Picture> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_gallery, 13);
+  messageDesc(file_foilbank_v1_gallery, 22);
 
 /**
  * What is in a bank, for people to look at: its versions, statistics and the pictures of its virtual faces. No real face is in it.
@@ -585,6 +992,17 @@ export const GalleryService: GenService<{
     methodKind: "unary";
     input: typeof GetVersionRequestSchema;
     output: typeof GetVersionResponseSchema;
+  },
+  /**
+   * What evaluations said of a version (`foilbank evaluate --attach`): the newest first, 20 at most. No photo is in them and no name
+   * of one.
+   *
+   * @generated from rpc foilbank.v1.GalleryService.ListEvaluations
+   */
+  listEvaluations: {
+    methodKind: "unary";
+    input: typeof ListEvaluationsRequestSchema;
+    output: typeof ListEvaluationsResponseSchema;
   },
   /**
    * Candidates in the order of the bank, a page at a time.

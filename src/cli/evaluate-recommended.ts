@@ -1,0 +1,30 @@
+import type { Manifest } from '../bank/index.js';
+import type { DiscrepancyEstimate } from '../discrepancy/index.js';
+import type { NamedAlignment } from '../evaluation/index.js';
+import { operatorOfId, resolveOperatorSettings } from '../scoring/index.js';
+
+type Way = Pick<NamedAlignment, 'settings' | 'estimator' | 'k'>;
+
+const VIRTUAL = 'virtual/1';
+
+/** Whether a way of scoring is the one that a bank's version recommends. */
+export function isRecommended({ parameters }: Manifest, { settings, estimator, k }: Way): boolean {
+  const operator = operatorOfId(parameters.operator);
+  if (settings.operator !== operator) return false;
+  if (operator === 'none') return true;
+  const lambda = operator !== 'shift' || settings.lambda === parameters.lambda;
+  return lambda && estimator === VIRTUAL && k === parameters.neighbours;
+}
+
+/** The ways of scoring and, where it is none of them, the one that the version recommends: its λ may be another than was asked for. */
+export function withRecommended(
+  manifest: Manifest,
+  ways: readonly NamedAlignment[],
+  estimates: readonly DiscrepancyEstimate[],
+): readonly NamedAlignment[] {
+  const { operator, lambda, neighbours } = manifest.parameters;
+  const stats = estimates.find(({ estimator, k }) => estimator === VIRTUAL && k === neighbours);
+  if (!stats || ways.some((way) => isRecommended(manifest, way))) return ways;
+  const settings = resolveOperatorSettings({ operator: operatorOfId(operator), lambda });
+  return [...ways, { settings, stats, estimator: VIRTUAL, k: neighbours }];
+}
