@@ -35,7 +35,7 @@ export interface BuildOptions {
   readonly operator: OperatorName;
   /** K, size of a support set. Default: 2 % of `size`, from 16 to 1,024. */
   readonly neighbours: number;
-  /** λ of `shift`. 0..4; default 0.25. */
+  /** λ of `shift`. 0..4; default 0.25, of the default generator's faces 0.5 (docs/calibration.md). */
   readonly lambda: number;
 }
 
@@ -55,7 +55,7 @@ export function resolveBuildOptions(
     duplicateCeiling: (1 + embedder.samePersonCeiling) / 2,
     minimumYield: 0.02,
     engine: 'auto',
-    ...defaultOperator(embedder, false),
+    ...defaultOperator(embedder, generator),
     neighbours: Math.min(size, Math.max(16, Math.min(1024, Math.round(size / 50)))),
     ...options,
   };

@@ -41,7 +41,7 @@ export async function calibrateBank(request: CalibrateRequest): Promise<Manifest
   const bank = await openBank(store, name, signal ? { signal } : {});
   const { manifest } = bank;
   const { operator, lambda } = resolveOperatorSettings({
-    ...defaultOperator(manifest.inputs.embedder, true),
+    ...defaultOperator(manifest.inputs.embedder),
     ...request.operator,
   });
   sample.expect(manifest.inputs.embedder.dimension, 'the sample');

@@ -113,15 +113,18 @@ const namesOf = ({ inputs: { generator, embedder, detector } }: Manifest): Parti
 
 /** The options of a version in service, but for those that hang on something that was asked for: they have other defaults. */
 function optionsOf({ inputs, counts, parameters }: Manifest, asked: Asked): Partial<BuildOptions> {
-  const { operator, lambda, neighbours, calibration } = parameters;
+  const { operator, lambda, neighbours, calibration, tuning } = parameters;
   const { minimumScore, duplicateCeiling } = inputs.gates;
   const resized = asked.options.size !== undefined && asked.options.size !== facesOf(counts);
   return {
     ...{ size: facesOf(counts), chunkSize: inputs.chunkSize, minimumScore },
     // What aligns one embedder's scores may spoil another's.
-    ...(asked.networks.embedder === undefined ? { operator: operatorOfId(operator), lambda } : {}),
+    ...(asked.networks.embedder === undefined ? { operator: operatorOfId(operator), duplicateCeiling } : {}),
+    // How much of r one generator's faces bear may be too much for another's; photos that chose it were real.
+    ...(asked.networks.embedder === undefined && (asked.networks.generator === undefined || tuning)
+      ? { lambda }
+      : {}),
     ...(asked.networks.generator === undefined ? { psi: inputs.psi } : {}),
-    ...(asked.networks.embedder === undefined ? { duplicateCeiling } : {}),
     // A calibration brings its own K.
     ...(resized || calibration.kind !== 'none' ? {} : { neighbours }),
   };

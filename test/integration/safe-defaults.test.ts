@@ -13,7 +13,13 @@ import {
 } from '../../src/evaluation/index.js';
 import { ExactEngine, SupportSearch } from '../../src/neighbours/index.js';
 import { InferencePool } from '../../src/onnx/index.js';
-import { buildBank, calibrateBank, type Networks, openSupport } from '../../src/pipeline/index.js';
+import {
+  buildBank,
+  calibrateBank,
+  type Networks,
+  openSupport,
+  resolveBuildOptions,
+} from '../../src/pipeline/index.js';
 import { type OperatorName, operatorOfId, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { crowd } from '../support/crowd.js';
 import { shippedNetworks, temporaryFolder, tinyNetworks } from '../support/networks.js';
@@ -83,5 +89,13 @@ describe('what a bank recommends where nobody chose', () => {
     const request = { pool, store, bank: 'measured', networks: { ...networks, embedder }, options };
     const { parameters } = (await buildBank(request)).manifest;
     expect(parameters).toMatchObject({ operator: 'shift/1', lambda: 0.25 });
+  });
+
+  it('is twice that over faces of the default generator, and no more over the same faces without faults', async () => {
+    const { embedder, generator } = await shippedNetworks();
+    const defaults = (card: typeof generator.card) => resolveBuildOptions({}, card, embedder.card);
+    expect(defaults(generator.card)).toMatchObject({ operator: 'shift', lambda: 0.5 });
+    const { quality: _, ...plain } = generator.card;
+    expect(defaults(plain)).toMatchObject({ operator: 'shift', lambda: 0.25 });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { publishBank } from '../../../src/bank/index.js';
 import { findModel, type GeneratorCard } from '../../../src/onnx/index.js';
-import { DEFAULT_NETWORKS, planRefresh } from '../../../src/pipeline/index.js';
+import { DEFAULT_NETWORKS, planRefresh, resolveBuildOptions } from '../../../src/pipeline/index.js';
 import { shippedFolders } from '../../support/networks.js';
 import { draftOf, someCandidates, someStore } from '../bank/fixtures.js';
 
@@ -40,7 +40,11 @@ describe('the default generator', () => {
     const generator = DEFAULT_NETWORKS.generator;
     const moved = await planRefresh(store, 'old', shippedFolders(), { ...nothing, networks: { generator } });
     expect(moved.networks.generator.card).toBe(generator);
-    // What is asked for otherwise takes nothing else along.
-    expect(moved.options).toMatchObject({ operator: 'shift', lambda: 0.25, size: 64 });
+    // With the strength that these faces bear.
+    const { card: embedder } = await findModel(shippedFolders(), 'recogniser', 'embedder');
+    const { card } = await findModel(shippedFolders(), generator, 'generator');
+    const { lambda } = resolveBuildOptions({}, card, embedder);
+    expect(moved.options).toMatchObject({ operator: 'shift', lambda, size: 64 });
+    expect(kept.options).toMatchObject({ operator: 'shift', lambda: 0.25 });
   });
 });
