@@ -5,11 +5,16 @@ import {
   type RequestListener,
 } from 'node:http';
 import {
+  constants,
   createServer as createHttp2,
   createSecureServer,
+  type IncomingHttpHeaders as Http2Headers,
+  type Http2SecureServer,
+  type Http2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
   type ServerHttp2Session,
+  type ServerHttp2Stream,
 } from 'node:http2';
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from 'node:net';
 import { FoilbankError, reasonOf } from '../errors.js';
@@ -21,6 +26,9 @@ export interface TlsFiles {
   readonly clientCa?: Buffer | undefined;
 }
 
+/** @returns false for a stream that it leaves to others, untouched */
+export type StreamTaker = (stream: ServerHttp2Stream, headers: Http2Headers) => boolean;
+
 export interface ListenerSettings {
   readonly host: string;
   /** 0 takes any free one. */
@@ -28,6 +36,8 @@ export interface ListenerSettings {
   readonly tls?: TlsFiles | undefined;
   /** Also told of requests that wait to be told to go on (`expect: 100-continue`). */
   readonly handler: RequestListener;
+  /** Asked first for every HTTP/2 stream: what it takes costs no request and response of Node's. */
+  readonly take: StreamTaker;
   /** Milliseconds within which a client must have said what it speaks, and sent a whole request. */
   readonly patience: number;
 }
@@ -54,7 +64,7 @@ const MAX_CONNECTIONS = 4096;
  * @throws FoilbankError FB_PORT_UNAVAILABLE, FB_TLS_INVALID
  */
 export async function openListener(settings: ListenerSettings): Promise<Listener> {
-  const { host, port, tls, patience } = settings;
+  const { host, port, tls, take, patience } = settings;
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const handler = guarded(settings.handler, patience);
@@ -72,6 +82,7 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
       // The HTTP/1.1 side of it takes these from its own fields.
       Object.assign(secure, times);
       secure.on('checkContinue', both);
+      offerFirst(secure, take, patience);
       track(secure, sessions);
       server = secure;
     } catch (error) {
@@ -80,6 +91,7 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
   } else {
     const http2 = createHttp2(HTTP2, both);
     http2.on('checkContinue', both);
+    offerFirst(http2, take, patience);
     track(http2, sessions);
     http1 = createHttp1({ ...times, ...limits }, handler);
     http1.on('checkContinue', handler);
@@ -153,15 +165,29 @@ function sniff(socket: Socket, patience: number, decided: (isHttp2: boolean) => 
   socket.on('readable', look);
 }
 
+/** Node makes requests and responses of streams in listeners of its own, which get what nobody took. */
+function offerFirst(server: Http2Server | Http2SecureServer, take: StreamTaker, patience: number): void {
+  const usual = server.listeners('stream');
+  server.removeAllListeners('stream');
+  server.on('stream', (stream, headers, ...rest) => {
+    if (take(stream, headers)) cutSlow(stream, stream, patience);
+    else for (const listener of usual) listener.call(server, stream, headers, ...rest);
+  });
+}
+
 /** HTTP/2 has no time limit for a request's body: whoever sends it drop by drop is cut off. */
+function cutSlow(stream: ServerHttp2Stream, body: NodeJS.EventEmitter, patience: number): void {
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), patience);
+  body.once('end', () => clearTimeout(timer));
+  stream.once('close', () => clearTimeout(timer));
+}
+
 function guarded(handler: RequestListener, patience: number): RequestListener {
   return (request, response) => {
     // Both ways at once, as reflection talks, cannot be told from a body that does not end.
     if (request.httpVersionMajor === 2 && !request.url?.startsWith('/grpc.reflection.')) {
       const { stream } = request as unknown as Http2ServerRequest;
-      const timer = setTimeout(() => stream.close(0x8), patience);
-      request.once('end', () => clearTimeout(timer));
-      stream.once('close', () => clearTimeout(timer));
+      cutSlow(stream, request, patience);
     }
     clampDeadlines(request.headers);
     request.on('error', () => {});

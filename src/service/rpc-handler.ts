@@ -1,5 +1,6 @@
+import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { constants, type Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { DescMethod } from '@bufbuild/protobuf';
 import {
   ConnectError,
@@ -18,7 +19,8 @@ import {
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
 import type { Headed } from './entrance.js';
-import { isPlainGrpc, type Unary, unaryGrpc } from './unary-grpc.js';
+import type { StreamTaker } from './listener.js';
+import { type Unary, unaryGrpc } from './unary-grpc.js';
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -46,25 +48,34 @@ export const REFUSAL: ContextKey<ConnectError | undefined> = createContextKey<Co
   undefined,
 );
 
+export interface RpcHandler {
+  readonly handler: RequestListener;
+  /** Takes what it can answer without a request and a response of Node's. */
+  readonly take: StreamTaker;
+}
+
 /**
  * RPCs on Node's servers. Connect's own adapter reads and decodes a request before anybody is asked whether it may come in;
  * here that is decided by its headers, and the body of one that may not is never read.
  */
-export function rpcHandler(options: RpcHandlerOptions): RequestListener {
+export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
   const { routes, entrance, fallback, onDefect, unary = [], ...router } = options;
   const connect = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...router });
   routes(connect);
   const handlers = new Map(connect.handlers.map((handler) => [handler.requestPath, handler]));
   const { interceptors = [], readMaxBytes = 0xffffffff, maxTimeoutMs = 0x7fffffff } = router;
-  const plain = new Map(
-    unary.map((one) => [
-      `/${one.method.parent.typeName}/${one.method.name}`,
-      unaryGrpc(one, { interceptors, readMaxBytes, maxTimeoutMs }),
-    ]),
-  );
-  return (request, response) => {
-    const handler = handlers.get((request.url ?? '').split('?', 1)[0] ?? '');
-    if (!handler) return fallback(request, response);
+  const take = unaryGrpc({
+    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, entrance },
+    dismiss: (stream) => afterLinger(stream, () => stream.close(constants.NGHTTP2_NO_ERROR)),
+    usual: ({ path, stream, method, url, header, signal }, body) => {
+      const common = { httpVersion: '2.0', method, url, header, signal };
+      const asked = { ...common, body: once(body), contextValues: createContextValues() };
+      answerBy(handlers.get(path)!, asked, new Http2ServerResponse(stream));
+    },
+  });
+  const handler: RequestListener = (request, response) => {
+    const rpc = handlers.get((request.url ?? '').split('?', 1)[0] ?? '');
+    if (!rpc) return fallback(request, response);
     let asked: UniversalServerRequest;
     try {
       asked = universalRequestFromNodeRequest(request, response, undefined, createContextValues());
@@ -72,18 +83,14 @@ export function rpcHandler(options: RpcHandlerOptions): RequestListener {
       // No host, or one that makes no address.
       return misaddressed(response);
     }
-    const refusal = entrance(handler.method, asked);
+    const refusal = entrance(rpc.method, asked);
     if (refusal) {
       asked = refused(asked, refusal);
       dismiss(request);
     } else if (request.headers.expect !== undefined) response.writeContinue();
-    const answer = isPlainGrpc(request) && !refusal ? plain.get(handler.requestPath) : undefined;
-    const { url, header, signal } = asked;
-    const usual = (body: Buffer) => answerBy(handler, { ...asked, body: once(body) }, response);
-    const rest = { usual, dismiss: () => dismiss(request) };
-    if (answer?.({ request, response, url, header, signal, ...rest })) return;
-    answerBy(handler, asked, response);
+    answerBy(rpc, asked, response);
   };
+  return { handler, take };
 
   function answerBy(handler: UniversalHandler, asked: UniversalServerRequest, response: Response): void {
     handler(asked)
@@ -113,12 +120,16 @@ function refused(request: UniversalServerRequest, refusal: ConnectError): Univer
 
 /** Cuts off what has not come in whole soon after it was refused. */
 function dismiss(request: Request): void {
-  const cut = setTimeout(() => {
+  afterLinger(request, () => {
     if ('stream' in request) request.stream.close(constants.NGHTTP2_NO_ERROR);
     else if (!request.complete) request.socket.destroy();
-  }, LINGER_MS);
-  request.once('end', () => clearTimeout(cut));
-  request.once('close', () => clearTimeout(cut));
+  });
+}
+
+function afterLinger(sender: EventEmitter, cut: () => void): void {
+  const timer = setTimeout(cut, LINGER_MS);
+  sender.once('end', () => clearTimeout(timer));
+  sender.once('close', () => clearTimeout(timer));
 }
 
 function misaddressed(response: Response): void {

@@ -127,7 +127,7 @@ export async function runService(
       door.admit({ method, url, header: (name) => header.get(name) }, scope),
     ...{ concurrency: limits.concurrency, draining: () => draining, log, metrics },
   });
-  const handler = rpcHandler({
+  const { handler, take } = rpcHandler({
     routes,
     entrance: (method, request) => entrance.refusal(method, request),
     interceptors: [observed(log, metrics), entrance.counting(), validated()],
@@ -149,7 +149,7 @@ export async function runService(
   const closeHolders = () => Promise.all([...holders.values()].map((h) => h.close()));
   const listening = async () => {
     await redis;
-    return openListener({ host, port, tls, handler, patience });
+    return openListener({ host, port, tls, handler, take, patience });
   };
   const listener = await listening().catch(async (error) => {
     gatekeeper.close();

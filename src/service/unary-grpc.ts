@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, type Http2ServerResponse } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import {
   type DescMessage,
   type DescMethodUnary,
@@ -15,6 +14,9 @@ import {
   type UnaryRequest,
 } from '@connectrpc/connect';
 import { parseTimeout, setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
+import { parsedUrl } from './asking.js';
+import type { Headed } from './entrance.js';
+import type { StreamTaker } from './listener.js';
 
 /** A method with what answers it. */
 export interface Unary<M extends DescMethodUnary = DescMethodUnary> {
@@ -26,25 +28,27 @@ export interface Unary<M extends DescMethodUnary = DescMethodUnary> {
 }
 
 export interface UnaryGrpcOptions {
+  readonly unary: readonly Unary[];
   /** Outermost first, the very ones of all other calls. */
   readonly interceptors: readonly Interceptor[];
   /** Of one message. */
   readonly readMaxBytes: number;
   readonly maxTimeoutMs: number;
+  /** @returns the answer to one whom his headers do not let in */
+  entrance(method: DescMethodUnary, request: Headed): ConnectError | undefined;
+  /** Answers what is no plain call after all, from its whole body. */
+  usual(call: UnaryCall, body: Buffer): void;
+  /** Lets go of the rest of a body that nobody wants. */
+  dismiss(stream: ServerHttp2Stream): void;
 }
 
 /** A call whose headers let it in. */
-export interface UnaryCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly url: string;
-  readonly header: Headers;
-  /** Aborts when the client goes away. */
+export interface UnaryCall extends Headed {
+  readonly method: 'POST';
+  readonly path: string;
+  readonly stream: ServerHttp2Stream;
+  /** Aborts when the client goes away, or its time is over. */
   readonly signal: AbortSignal;
-  /** Answers what is no plain call after all, from its whole body. */
-  usual(body: Buffer): void;
-  /** Lets go of the rest of a body that is too large. */
-  dismiss(): void;
 }
 
 type Next = Parameters<Interceptor>[0];
@@ -52,81 +56,138 @@ type Next = Parameters<Interceptor>[0];
 const TYPES = new Set(['application/grpc', 'application/grpc+proto']);
 const PREFIX = 5;
 
-/** Whether a request is gRPC as nearly all of it is: HTTP/2, protobuf, not compressed. */
-export function isPlainGrpc({ httpVersionMajor, method, headers }: IncomingMessage): boolean {
-  const encoding = headers['grpc-encoding'] ?? 'identity';
+/**
+ * Answers plain unary gRPC calls: HTTP/2, protobuf, not compressed, as nearly all gRPC is. Connect handles a call as streams of
+ * streams inside Node's request and response, which for a message of half a kilobyte costs far more than the lookup itself
+ * (`npm run bench -- service`); here it is one message in and one out of an HTTP/2 stream, through the same interceptors.
+ * Whatever is out of the ordinary goes Connect's way.
+ */
+export function unaryGrpc(options: UnaryGrpcOptions): StreamTaker {
+  const { maxTimeoutMs, entrance, dismiss } = options;
+  const methods = new Map(options.unary.map((one) => [pathOf(one.method), answering(one, options)]));
+  return (stream, headers) => {
+    const path = headers[':path'] ?? '';
+    const asked = isPlain(headers) ? methods.get(path) : undefined;
+    const { timeoutMs, error } = parseTimeout(headers['grpc-timeout']?.toString() ?? null, maxTimeoutMs);
+    const headed = asked && !error ? headedOf(stream, headers, path) : undefined;
+    if (!asked || !headed) return false;
+    stream.on('error', () => {});
+    const refusal = entrance(asked.method, headed);
+    if (refusal) {
+      stream.resume();
+      dismiss(stream);
+      refuse(stream, refusal);
+    } else asked.answer({ ...headed, path, stream }, timeoutMs);
+    return true;
+  };
+}
+
+const pathOf = (method: DescMethodUnary): string => `/${method.parent.typeName}/${method.name}`;
+
+function isPlain(headers: IncomingHttpHeaders): boolean {
   return (
-    httpVersionMajor === 2 &&
-    method === 'POST' &&
+    headers[':method'] === 'POST' &&
     TYPES.has(headers['content-type'] ?? '') &&
-    encoding === 'identity' &&
+    (headers['grpc-encoding'] ?? 'identity') === 'identity' &&
     headers.expect === undefined
   );
 }
 
-/**
- * Answers plain unary gRPC calls of one method. Connect handles a call as streams of streams, which for a message of half a
- * kilobyte costs far more than the lookup itself (`npm run bench -- service`); here it is one message in and one out, through the
- * same interceptors. Whatever is out of the ordinary goes Connect's way.
- */
-export function unaryGrpc<M extends DescMethodUnary>(
+/** Undefined without a host, with one that makes no address, and with headers that are none. */
+function headedOf({ session }: ServerHttp2Stream, headers: IncomingHttpHeaders, path: string) {
+  const url = `${session?.encrypted ? 'https' : 'http'}://${headers[':authority'] ?? headers.host}${path}`;
+  if (!parsedUrl(url)) return undefined;
+  try {
+    const header = new Headers();
+    for (const [name, value] of Object.entries(headers))
+      if (!name.startsWith(':') && value !== undefined) header.set(name, String(value));
+    return { method: 'POST', url, header } as const;
+  } catch {
+    return undefined;
+  }
+}
+
+function answering<M extends DescMethodUnary>(
   { method, answer }: Unary<M>,
-  options: UnaryGrpcOptions,
+  { interceptors, readMaxBytes, usual, dismiss }: UnaryGrpcOptions,
 ) {
-  const { interceptors, readMaxBytes, maxTimeoutMs } = options;
   const innermost: Next = async (request) => ({
     ...{ stream: false, service: method.parent, method, header: new Headers(), trailer: new Headers() },
     message: await answer(request.message as MessageShape<M['input']>, request),
   });
   const run = interceptors.reduceRight((next, interceptor) => interceptor(next), innermost);
 
-  const reply = async (call: UnaryCall, message: MessageShape<M['input']>, signal: AbortSignal) => {
-    const { url, header } = call;
-    const common = { stream: false, service: method.parent, method, requestMethod: 'POST' } as const;
-    const request: UnaryRequest = {
-      ...{ ...common, url, header, signal, contextValues: createContextValues() },
-      message: message as UnaryRequest['message'],
-    };
-    const response = await Promise.race([run(request), aborted(signal)]);
-    const encoded = toBinary(method.output, response.message as MessageShape<M['output']>);
-    send(call, response.header, frameOf(encoded));
-  };
-
-  /** @returns false for what it leaves to Connect, untouched */
-  return (call: UnaryCall): boolean => {
-    const { timeoutMs, error } = parseTimeout(call.header.get('grpc-timeout'), maxTimeoutMs);
-    if (error) return false;
-    const expiry = new AbortController();
-    const expire = () => expiry.abort(new ConnectError('the operation timed out', Code.DeadlineExceeded));
-    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
-    const signal = timer ? AbortSignal.any([call.signal, expiry.signal]) : call.signal;
-    const whole = bodyOf(call.request, PREFIX + readMaxBytes);
-    Promise.race([whole, aborted(signal)])
-      .then((body) => {
+  return {
+    method,
+    answer: (headed: Omit<UnaryCall, 'signal'>, timeoutMs: number | undefined): void => {
+      const { stream, url, header } = headed;
+      const control = new AbortController();
+      const { signal } = control;
+      let timer: NodeJS.Timeout | undefined;
+      let isOver = false;
+      /** The first end is the end. */
+      const end = (last: () => void) => {
+        if (isOver) return;
+        isOver = true;
+        clearTimeout(timer);
+        last();
+      };
+      const fail = (error: unknown) =>
+        end(() => {
+          if (!stream.readableEnded) dismiss(stream);
+          refuse(stream, error);
+        });
+      // Who answers need not look at the signal himself.
+      const stop = (text: string, code: Code) => {
+        if (isOver) return;
+        const reason = new ConnectError(text, code);
+        control.abort(reason);
+        fail(reason);
+      };
+      if (timeoutMs !== undefined)
+        timer = setTimeout(() => stop('the operation timed out', Code.DeadlineExceeded), timeoutMs);
+      stream.once('close', () => stop('the client went away', Code.Canceled));
+      const came = (body: Buffer) => {
         const message = messageIn<M['input']>(method.input, body);
-        return message ? reply(call, message, signal) : call.usual(body);
-      })
-      .catch((failure: unknown) => {
-        call.dismiss();
-        refuse(call, failure);
-      })
-      .finally(() => clearTimeout(timer));
-    return true;
+        if (!message)
+          return end(() => {
+            stream.once('close', () => control.abort());
+            usual({ ...headed, signal }, body);
+          });
+        const common = { stream: false, service: method.parent, method, requestMethod: 'POST' } as const;
+        const request: UnaryRequest = {
+          ...{ ...common, url, header, signal, contextValues: createContextValues() },
+          message: message as UnaryRequest['message'],
+        };
+        run(request)
+          .then((response) => {
+            const encoded = toBinary(method.output, response.message as MessageShape<M['output']>);
+            end(() => send(stream, response.header, frameOf(encoded)));
+          })
+          .catch(fail);
+      };
+      readBody(stream, PREFIX + readMaxBytes, came, fail);
+    },
   };
 }
 
-function bodyOf(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size <= limit) return chunks.push(chunk);
-      chunks.length = 0;
-      const text = `message size ${size - PREFIX} is larger than configured readMaxBytes ${limit - PREFIX}`;
-      return reject(new ConnectError(text, Code.ResourceExhausted));
-    });
-    request.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+function readBody(
+  stream: ServerHttp2Stream,
+  limit: number,
+  came: (body: Buffer) => void,
+  fail: (error: ConnectError) => void,
+): void {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= limit) return chunks.push(chunk);
+    chunks.length = 0;
+    const text = `message size ${size - PREFIX} is larger than configured readMaxBytes ${limit - PREFIX}`;
+    return fail(new ConnectError(text, Code.ResourceExhausted));
+  });
+  stream.once('end', () => {
+    if (size <= limit && !stream.aborted) came(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
   });
 }
 
@@ -141,14 +202,6 @@ function messageIn<D extends DescMessage>(schema: D, body: Buffer): MessageShape
   }
 }
 
-/** Rejects once it is called off: who answers need not look at the signal himself. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-}
-
 function frameOf(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(PREFIX + message.length);
   framed[0] = 0;
@@ -157,19 +210,19 @@ function frameOf(message: Uint8Array): Buffer {
   return framed;
 }
 
-function refuse(call: UnaryCall, error: unknown): void {
+function refuse(stream: ServerHttp2Stream, error: unknown): void {
   const trailer = new Headers();
   setTrailerStatus(trailer, ConnectError.from(error));
-  send(call, new Headers(), undefined, trailer);
+  send(stream, new Headers(), undefined, trailer);
 }
 
-function send({ response }: UnaryCall, header: Headers, body?: Buffer, trailer?: Headers): void {
-  const { stream } = response as unknown as Http2ServerResponse;
-  if (stream.destroyed || response.headersSent) return;
-  response.writeHead(constants.HTTP_STATUS_OK, {
-    ...Object.fromEntries(header),
-    'content-type': 'application/grpc+proto',
-  });
-  response.addTrailers(trailer ? Object.fromEntries(trailer) : { 'grpc-status': '0' });
-  response.end(body);
+function send(stream: ServerHttp2Stream, header: Headers, body?: Buffer, trailer?: Headers): void {
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
+  const trailers = trailer ? Object.fromEntries(trailer) : { 'grpc-status': '0' };
+  stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+  stream.respond(
+    { ...Object.fromEntries(header), 'content-type': 'application/grpc+proto' },
+    { waitForTrailers: true },
+  );
+  stream.end(body);
 }
