@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { showBank } from '../bank/index.js';
-import { gainInWords, type Tuning, wordsOf } from '../evaluation/index.js';
+import { gainInWords, isLearned, type Tuning, wordsOf } from '../evaluation/index.js';
 import { type TuneResult, tuneBank } from '../pipeline/index.js';
 import { operatorId } from '../scoring/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
@@ -40,8 +40,8 @@ export function tuneCommand(context: ContextOf): Command {
     .addHelpText(
       'after',
       `
-Tries none, shift and standardise with several K and λ on labelled photos, and publishes the best as a new version of the bank
-with what it gains. The gain is measured on people who had no part in the choice. Where no alignment is better than the raw
+Tries none, shift and standardise with several K and λ on labelled photos, by looking the bank up and by what was learned of it
+(foilbank learn), and publishes the best as a new version of the bank with what it gains. The gain is measured on people who had no part in the choice. Where no alignment is better than the raw
 similarity with confidence, the bank recommends none and says why. Embeddings are kept: a stopped run goes on where it stopped.
 
 Examples:
@@ -78,7 +78,7 @@ async function tune(context: CliContext, photos: string | undefined, options: Tu
     }).finally(() => {
       for (const view of views.values()) view.stop();
     });
-    return { result, warnings: [...warnings, ...examples] };
+    return { result, warnings: [...warnings, ...examples, ...outgrown(result)] };
   });
   if (json) return printJson({ event: 'tuned', bank, ...jsonOf(result), warnings });
   for (const warning of warnings) warn(warning);
@@ -88,12 +88,21 @@ async function tune(context: CliContext, photos: string | undefined, options: Tu
   say(manifest ? `bank ${bank}: version ${manifest.version} is in service` : 'nothing was published');
 }
 
+function outgrown({ manifest }: TuneResult): string[] {
+  const { learned, neighbours } = manifest?.parameters ?? {};
+  return learned && learned.neighbours !== neighbours
+    ? [`what was learned of the bank is of K ${learned.neighbours}: foilbank learn learns K ${neighbours}`]
+    : [];
+}
+
 const percent = (rate: number): string => (100 * rate).toFixed(1);
 /** Ways of scoring that are shown besides raw. */
 const SHOWN = 8;
 
 function tablesOf({ gains, far, tried, choices }: Tuning): string {
-  const best = [...tried.slice(1)].sort((a, b) => b.tar - a.tar).slice(0, SHOWN);
+  const sorted = [...tried.slice(1)].sort((a, b) => b.tar - a.tar);
+  // The best that was learned is told in any case.
+  const best = sorted.filter((one, i) => i < SHOWN || one === sorted.find(isLearned));
   const counts = new Map<string, number>();
   for (const choice of choices) counts.set(wordsOf(choice), (counts.get(wordsOf(choice)) ?? 0) + 1);
   return [
@@ -115,8 +124,9 @@ function tablesOf({ gains, far, tried, choices }: Tuning): string {
 }
 
 function jsonOf({ tuning, manifest, before }: TuneResult) {
-  const named = ({ operator, lambda, k }: Tuning['chosen']) => ({
+  const named = ({ operator, lambda, k, estimator }: Tuning['chosen']) => ({
     ...{ operator: operatorId(operator), k: k ?? null, lambda: operator === 'shift' ? lambda : null },
+    estimator: estimator ?? null,
   });
   const { chosen, choices, tried, gains, ...rest } = tuning;
   return {

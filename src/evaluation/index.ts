@@ -36,6 +36,7 @@ export {
 } from './splits.js';
 export {
   gainInWords,
+  isLearned,
   type TunedSettings,
   type Tuning,
   type TuningOptions,

@@ -30,8 +30,9 @@ export interface TuningOptions {
 
 /** An operator with its λ, and the size of the support sets that it looks at. */
 export interface TunedSettings extends OperatorSettings {
-  /** Undefined for the raw similarity. */
+  /** Undefined for the raw similarity, as is the estimator's name. */
   readonly k: number | undefined;
+  readonly estimator: string | undefined;
 }
 
 export interface Tuning {
@@ -63,7 +64,7 @@ const MARGIN = 3;
  * Chooses operator, K and λ by the true accept rate at a false accept rate, and says honestly what the choice gains over raw: half of
  * the people choose, the others judge, both ways and several times.
  *
- * @param estimates r and σ of every photo, one estimate a K
+ * @param estimates r and σ of every photo, one estimate a K and estimator; of equally good ones the first is chosen
  * @throws FoilbankError FB_IDENTITIES_TOO_FEW, FB_TUNING_TOO_FEW, FB_FAR_TOO_SMALL, FB_SUPPORT_EMPTY, FB_CANCELLED, and what the pool throws
  */
 export async function tuneAlignment(
@@ -121,7 +122,13 @@ export async function tuneAlignment(
   };
 }
 
-const settingsOf = ({ settings, k }: NamedAlignment): TunedSettings => ({ ...settings, k });
+const settingsOf = ({ settings, k, estimator }: NamedAlignment): TunedSettings => ({
+  ...settings,
+  ...{ k, estimator },
+});
+
+/** Whether r and σ came from what was learned of a bank, not from looking it up. */
+export const isLearned = ({ estimator }: TunedSettings): boolean => estimator?.startsWith('learned') ?? false;
 
 /** @throws FoilbankError FB_TUNING_TOO_FEW */
 function checkPeople({ scored, identities }: Judged): void {
@@ -144,8 +151,11 @@ function rateOf(asked: number | undefined, impostors: number): number {
 }
 
 /** In words: `shift, K 64, λ 0.5`. */
-export const wordsOf = ({ operator, lambda, k }: TunedSettings): string =>
-  operator === 'none' ? 'raw' : `${operator}, K ${k}${operator === 'shift' ? `, λ ${lambda}` : ''}`;
+export function wordsOf(settings: TunedSettings): string {
+  const { operator, lambda, k } = settings;
+  if (operator === 'none') return 'raw';
+  return `${operator}, K ${k}${operator === 'shift' ? `, λ ${lambda}` : ''}${isLearned(settings) ? ', learned' : ''}`;
+}
 
 const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(100 * share).toFixed(1)}`;
 

@@ -38,7 +38,8 @@ export interface TuneResult {
 
 /**
  * Chooses the operator, K and λ that a bank recommends by labelled photos, and publishes them with the figures as a new version of the
- * same candidates. Where no alignment is better than the raw similarity with confidence, the new version recommends `none`.
+ * same candidates. What was learned of the bank is tried at its K beside the lookup. Where no alignment is better than the raw similarity
+ * with confidence, the new version recommends `none`.
  *
  * @throws FoilbankError those of `openBank`, `tuneAlignment` and `publishBank`, FB_EMBEDDING_LENGTH, FB_GATE_FAILED
  */
@@ -46,7 +47,7 @@ export async function tuneBank(request: TuneRequest): Promise<TuneResult> {
   const { pool, store, embeddings, labels, signal, onProgress } = request;
   const identities = identitiesOf(labels);
   checkIdentities(identities);
-  const support = await openSupport(pool, store, request.bank);
+  const support = await openSupport(pool, store, request.bank, { estimator: 'learned-or-virtual' });
   try {
     const { parameters, inputs } = support.bank.manifest;
     embeddings.expect(inputs.embedder.dimension, 'embeddings');
@@ -56,6 +57,8 @@ export async function tuneBank(request: TuneRequest): Promise<TuneResult> {
       ...(signal ? { signal } : {}),
       onProgress: (done, total) => onProgress?.('looking up', done, total),
     });
+    if (support.estimator !== support.virtual)
+      estimates.push(await support.estimator.estimate(embeddings, signal ? { signal } : {}));
     onProgress?.('scoring pairs', 0, embeddings.rows);
     const tuning = await tuneAlignment(pool, embeddings, identities, estimates, {
       ...request,

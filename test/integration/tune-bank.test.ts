@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileStore, type Manifest, openBank, verifyBank } from '../../src/bank/index.js';
 import { InferencePool } from '../../src/onnx/index.js';
-import { buildBank, calibrateBank, type Networks, openSupport, tuneBank } from '../../src/pipeline/index.js';
+import {
+  buildBank,
+  calibrateBank,
+  learnBank,
+  type Networks,
+  openSupport,
+  tuneBank,
+} from '../../src/pipeline/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
 import { crowd } from '../support/crowd.js';
 import { temporaryFolder, tinyNetworks } from '../support/networks.js';
@@ -102,6 +109,24 @@ describe('tuneBank', () => {
     const { parameters } = await calibrateBank({ ...calibration, sample: even.embeddings });
     expect(parameters.tuning).toBeUndefined();
     expect(parameters.operator).toBe('standardise/1');
+  });
+
+  it('tries what was learned of the bank, at its K, beside the lookup', async () => {
+    const lookup = (await tune(uneven, { dryRun: true })).tuning.tried;
+    const learned = await learnBank({ pool, store, bank: 'blobs', lessons: 1000, steps: 100 });
+    const { tried } = (await tune(uneven, { dryRun: true })).tuning;
+    expect(tried.slice(0, lookup.length)).toEqual(lookup);
+    const more = tried.slice(lookup.length);
+    const { neighbours } = learned.parameters;
+    expect(more.map(({ estimator, k, operator }) => [estimator, k, operator])).toEqual([
+      ...Array.from({ length: 4 }, () => ['learned/1', neighbours, 'shift']),
+      ['learned/1', neighbours, 'standardise'],
+    ]);
+    // It imitates the lookup, and is as good.
+    for (const { operator, k, lambda, tar } of more) {
+      const same = lookup.find((one) => one.operator === operator && one.k === k && one.lambda === lambda);
+      expect(Math.abs(tar - same!.tar)).toBeLessThan(0.1);
+    }
   });
 
   it('refuses embeddings of another length, and stops before it publishes', async () => {

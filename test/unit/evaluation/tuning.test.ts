@@ -9,6 +9,7 @@ import {
   scoreAllPairs,
   sizesToTry,
   tuneAlignment,
+  wordsOf,
 } from '../../../src/evaluation/index.js';
 import { InferencePool } from '../../../src/onnx/index.js';
 import { crowd } from '../../support/crowd.js';
@@ -101,6 +102,16 @@ describe('tuneAlignment', () => {
   ])('refuses %s', async (_, labels, options, code) => {
     const tuning = tuneAlignment(pool, uneven.embeddings, identitiesOf(labels), [meaningless(16)], options);
     await expect(tuning).rejects.toMatchObject({ code });
+  });
+});
+
+describe('wordsOf', () => {
+  it('says what was learned, and nothing where it was looked up', () => {
+    const shift = { operator: 'shift', lambda: 0.5, k: 64 } as const;
+    expect(wordsOf({ ...shift, estimator: 'virtual/1' })).toBe('shift, K 64, λ 0.5');
+    expect(wordsOf({ ...shift, operator: 'standardise', estimator: 'learned/1' })).toBe(
+      'standardise, K 64, learned',
+    );
   });
 });
 
