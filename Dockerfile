@@ -18,7 +18,10 @@ RUN npm run --silent build \
 
 FROM node:24.11.1-bookworm-slim
 WORKDIR /app
+# glibc's malloc left to itself keeps what a bank took, in pieces, when the next version has replaced it: a hundred megabytes more.
 ENV NODE_ENV=production \
+  MALLOC_ARENA_MAX=2 \
+  MALLOC_MMAP_THRESHOLD_=262144 \
   FOILBANK_STORE=/banks \
   FOILBANK_CACHE=/app/models/cache \
   FOILBANK_MONITOR_HOST=0.0.0.0

@@ -24,7 +24,8 @@ let opening: Promise<LoadedVersion> | undefined;
 
 port.on('message', async (message: ToEngine) => {
   if (message.kind === 'close') {
-    await opening?.catch(() => {});
+    // An HNSW index has a thread of its own, which must not be torn out of a search.
+    await opening?.then((version) => version.close()).catch(() => {});
     await pool.close();
     port.close();
     return;

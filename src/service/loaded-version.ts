@@ -14,6 +14,7 @@ export interface LoadedVersion {
   readonly search: SupportSearch;
   readonly learned: LearnedEstimator | undefined;
   readonly seeds: Float64Array;
+  close(): Promise<void>;
 }
 
 /** Queries of the search that warms it: the largest batch. */
@@ -44,15 +45,16 @@ export async function loadVersion(pool: InferencePool, setup: EngineSetup): Prom
   }
   // The first searches pay for memory and threads: not a client's.
   await support.estimator.estimate(warming!);
+  const learned =
+    manifest.parameters.learned?.neighbours === support.virtual.k
+      ? await openLearned(pool, support.bank, support.virtual)
+      : undefined;
   return {
     facts: { manifest, warnings: support.warnings, coverageFloor: coverage!.floor },
-    coverage: coverage!,
-    search: support.search,
-    learned:
-      manifest.parameters.learned?.neighbours === support.virtual.k
-        ? await openLearned(pool, support.bank, support.virtual)
-        : undefined,
-    seeds: candidates.seeds,
+    ...{ coverage: coverage!, search: support.search, learned, seeds: candidates.seeds },
+    close: async () => {
+      await Promise.all([support.close(), learned?.close()]);
+    },
   };
 }
 
