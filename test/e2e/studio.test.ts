@@ -203,7 +203,7 @@ describe.skipIf(!hasChromium)('the studio', { timeout: 90_000 }, () => {
     await page.locator('figure canvas').first().waitFor();
     await expectUsable(page);
     // By keyboard: what is folded, then the other version, which nobody evaluated.
-    await page.getByText('Thresholds and identification').focus();
+    await page.getByText('thresholds, identification').focus();
     await page.keyboard.press('Enter');
     await page.getByRole('table', { name: /^Thresholds/ }).waitFor();
     await expectUsable(page);

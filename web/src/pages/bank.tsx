@@ -12,6 +12,12 @@ import { VersionsTable } from '../parts/versions-table.js';
 import { Wide } from '../parts/wide.js';
 import { useTask } from '../use-task.js';
 
+const REFUSED: Readonly<Record<string, string>> = {
+  nearDuplicate: 'were too close to another',
+  surplus: 'were more than was wanted',
+  undetected: 'showed no face',
+};
+
 /** What is in a bank: versions, gates, spread, and every candidate. */
 export function BankPage() {
   const bank = currentBank();
@@ -112,7 +118,7 @@ export function BankPage() {
             <p>
               Of {count(shown.generated)} seeds tried,{' '}
               {Object.entries(shown.rejected)
-                .map(([why, n]) => `${count(n)} were refused (${why})`)
+                .map(([why, n]) => `${count(n)} ${REFUSED[why] ?? `were refused (${why})`}`)
                 .join(', ') || 'none was refused'}
               .
             </p>

@@ -63,7 +63,7 @@ export function Explorer() {
           </p>
           <OutsideNote of={set?.discrepancy} />
           {facts?.r && choice.k === facts.k && (
-            <Histogram title="r over the bank" of={facts.r} marks={marks} />
+            <Histogram title="r over the bank" of={facts.r} counted="candidates" marks={marks} />
           )}
         </section>
       </div>

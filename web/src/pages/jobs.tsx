@@ -38,6 +38,14 @@ export function Jobs() {
         <p class="note">Jobs are for keys with the scope admin.</p>
       </>
     );
+  if (jobs.problem?.code === 'FB_REDIS_UNSET')
+    return (
+      <>
+        <h1>Jobs</h1>
+        <p class="lead">There is no queue here.</p>
+        <ProblemNote problem={jobs.problem} again={jobs.again} />
+      </>
+    );
   const listed: readonly Job[] = jobs.value?.jobs ?? [];
   const running = listed.filter(({ status }) => !ENDED.has(status)).length;
   return (

@@ -1,7 +1,7 @@
 import { useCallback, useMemo } from 'preact/hooks';
-import type { Evaluation } from '../../../src/gen/index.js';
+import type { Evaluation, Scoring } from '../../../src/gen/index.js';
 import { gallery } from '../api.js';
-import { age, count, date, percent, rate, score } from '../format.js';
+import { age, count, date, percent, rate } from '../format.js';
 import { curvesOf, nameOf } from '../scorings.js';
 import { useTask } from '../use-task.js';
 import { Plot } from './plot.js';
@@ -34,7 +34,7 @@ export function Evaluations({ bank, version }: { bank: string; version: string }
           <summary>
             {date(one.evaluatedAt)} ({age(one.evaluatedAt)})
             {!one.fault &&
-              `: ${count(one.photos)} photos of ${count(one.people)} people${one.mixedQuality ? ', half of them made bad' : ''}`}
+              `: ${count(one.photos)} photos of ${count(one.people)} people${one.mixedQuality ? ', half of the photos made bad' : ''}`}
           </summary>
           {one.fault ? <p class="note">It cannot be read: {one.fault}.</p> : <Report of={one} />}
         </details>
@@ -45,9 +45,9 @@ export function Evaluations({ bank, version }: { bank: string; version: string }
 
 function Report({ of }: { of: Evaluation }) {
   const { scorings, halved, halvings, thresholdFar } = of;
+  const shown = useMemo(() => curvesOf(scorings), [scorings]);
   const [raw] = scorings;
   const fars = raw?.points.map(({ far }) => rate(far)) ?? [];
-  const groups = raw?.groups ?? [];
   const galleries = raw?.identification ?? [];
   return (
     <>
@@ -59,33 +59,14 @@ function Report({ of }: { of: Evaluation }) {
           {text}
         </p>
       ))}
-      <Roc of={of} />
-      <ScoringTable
-        title="True accepts where so many pairs of two people may be accepted, with 95 % intervals"
-        of={scorings}
-        columns={[...fars, 'equal errors', ...(raw?.foldAccuracy === undefined ? [] : ['ten folds'])]}
-        cell={({ points, equalErrorRate, foldAccuracy }, i) =>
-          i < fars.length ? (
-            <Rate of={points[i]?.tar} />
-          ) : i === fars.length ? (
-            <Rate of={equalErrorRate} />
-          ) : (
-            percent(foldAccuracy ?? Number.NaN)
-          )
-        }
-      />
-      {groups.length > 0 && (
-        <ScoringTable
-          title={`False matches inside each group, by 100,000 pairs, at one threshold for all (${rate(thresholdFar)} over the whole)`}
-          of={scorings}
-          columns={[...groups.map(({ group, photos }) => `${group} (${count(photos)})`), 'worst / best']}
-          cell={({ groups: own, worstByBest }, i) =>
-            score(
-              i < groups.length ? 1e5 * (own[i]?.falseMatchRate ?? Number.NaN) : (worstByBest ?? Number.NaN),
-            )
-          }
-        />
+      <Roc of={shown} />
+      <Accepts of={shown} fars={fars} />
+      {shown.some(({ estimator }) => estimator.startsWith('cohort/')) && (
+        <p class="quiet">
+          Real strangers are the other people of the same photos: a reference that no service has.
+        </p>
       )}
+      <Groups of={shown} far={thresholdFar} />
       {halved.length > 0 && (
         <ScoringTable
           title={`True accepts of people in no calibration: mean over ${count(halvings)} random halvings`}
@@ -95,12 +76,18 @@ function Report({ of }: { of: Evaluation }) {
         />
       )}
       <details>
-        <summary>Thresholds and identification</summary>
+        <summary>Every way of scoring, thresholds, identification</summary>
+        {scorings.length > shown.length && (
+          <>
+            <Accepts of={scorings} fars={fars} />
+            <Groups of={scorings} far={thresholdFar} />
+          </>
+        )}
         <ScoringTable
           title="Thresholds on each score's own scale"
           of={scorings}
           columns={fars}
-          cell={({ points }, i) => threshold(points[i]?.threshold)}
+          cell={({ points }, i) => points[i]?.threshold?.toFixed(3) ?? '–'}
         />
         {galleries.length > 0 && (
           <ScoringTable
@@ -118,10 +105,45 @@ function Report({ of }: { of: Evaluation }) {
   );
 }
 
+function Accepts({ of, fars }: { of: readonly Scoring[]; fars: readonly string[] }) {
+  const folds = of[0]?.foldAccuracy !== undefined;
+  return (
+    <ScoringTable
+      title="True accepts where so many pairs of two people may be accepted, with 95 % intervals"
+      of={of}
+      columns={[...fars, 'equal errors', ...(folds ? ['ten folds'] : [])]}
+      cell={({ points, equalErrorRate, foldAccuracy }, i) =>
+        i <= fars.length ? (
+          <Rate of={i < fars.length ? points[i]?.tar : equalErrorRate} />
+        ) : (
+          percent(foldAccuracy ?? Number.NaN)
+        )
+      }
+    />
+  );
+}
+
+function Groups({ of, far }: { of: readonly Scoring[]; far: number }) {
+  const groups = of[0]?.groups ?? [];
+  if (groups.length === 0) return null;
+  return (
+    <ScoringTable
+      title={`False matches inside each group, by 100,000 pairs, at one threshold for all (${rate(far)} over the whole)`}
+      of={of}
+      columns={[...groups.map(({ group, photos }) => `${group} (${count(photos)})`), 'worst / best']}
+      cell={({ groups: own, worstByBest = Number.NaN }, i) => {
+        const { falseMatchRate = Number.NaN } = own[i] ?? {};
+        return oneDigit(i < groups.length ? 1e5 * falseMatchRate : worstByBest);
+      }}
+    />
+  );
+}
+
+const oneDigit = (x: number): string => (Number.isFinite(x) ? x.toFixed(1) : '–');
+
 const ROC_HEIGHT = 280;
 
-function Roc({ of }: { of: Evaluation }) {
-  const curves = useMemo(() => curvesOf(of.scorings), [of]);
+function Roc({ of: curves }: { of: readonly Scoring[] }) {
   const load = useCallback(async () => {
     const { plotRoc } = await import('./plot-roc.js');
     return (element: HTMLElement) => plotRoc(element, curves, ROC_HEIGHT);
@@ -141,5 +163,3 @@ function Roc({ of }: { of: Evaluation }) {
     </figure>
   );
 }
-
-const threshold = (at: number | undefined): string => (at === undefined ? '–' : at.toFixed(3));

@@ -24,7 +24,7 @@ export function FaceChoice({
           <Chip bytes={f.chip} alt={`Face ${i + 1} of ${faces.length}, aligned as the embedder sees it`} />
           <span class="under">
             {faces.length > 1 && `${i + 1} · `}
-            {Math.round(f.score * 100)} %
+            {Math.round(f.score * 100)} % sure
           </span>
         </label>
       ))}

@@ -5,7 +5,18 @@ import { Plot } from './plot.js';
 import type { Mark } from './plot-histogram.js';
 
 /** How values are spread over a bank, with marks for those of the face at hand. */
-export function Histogram({ title, of, marks = [] }: { title: string; of: Counts; marks?: readonly Mark[] }) {
+export function Histogram({
+  title,
+  of,
+  counted,
+  marks = [],
+}: {
+  title: string;
+  of: Counts;
+  /** What is counted, in the plural. */
+  counted: string;
+  marks?: readonly Mark[];
+}) {
   const load = useCallback(async () => {
     const { plotHistogram } = await import('./plot-histogram.js');
     return (element: HTMLElement) => plotHistogram(element, of, marks);
@@ -15,7 +26,7 @@ export function Histogram({ title, of, marks = [] }: { title: string; of: Counts
   return (
     <figure class="histogram">
       <figcaption>
-        {title}: mean {similarity(of.mean)}, deviation {similarity(of.deviation)}, of {count(total)}
+        {title}: mean {similarity(of.mean)}, deviation {similarity(of.deviation)}, of {count(total)} {counted}
         {marks.map(({ name, at }) => (
           <span key={name} class="mark">
             {' '}

@@ -2,7 +2,17 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Scoring } from '../../../src/gen/index.js';
 
-const power = new Intl.NumberFormat('en', { maximumFractionDigits: 6 });
+const RAISED: Readonly<Record<string, string>> = {
+  ...{ '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' },
+};
+
+/** @param n a power of ten; null where there is no room for its name */
+const powerOf = (n: number | null): string =>
+  n === null
+    ? ''
+    : n === 1
+      ? '1'
+      : `10${[...String(Math.round(Math.log10(n)))].map((sign) => RAISED[sign]).join('')}`;
 
 /** True accepts by false accepts, in percent, on a logarithmic scale. All curves have the same false accept rates. */
 export function plotRoc(element: HTMLElement, curves: readonly Scoring[], height: number): uPlot {
@@ -10,11 +20,12 @@ export function plotRoc(element: HTMLElement, curves: readonly Scoring[], height
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis = {
     stroke: colour('--ink'),
-    grid: { stroke: colour('--blank'), width: 1 },
+    grid: { stroke: colour('--line'), width: 0.5 },
     ticks: { stroke: colour('--line') },
   };
   const fars = curves[0]?.roc.map(({ far }) => far) ?? [];
-  const isPower = (n: number) => Math.abs(Math.log10(n) - Math.round(Math.log10(n))) < 1e-9;
+  const first = Math.ceil(Math.log10(fars[0] ?? 1e-6) - 1e-9);
+  const powers = Array.from({ length: 1 - first }, (_, i) => 10 ** (first + i));
   return new uPlot(
     {
       ...{ width: element.clientWidth, height, legend: { show: false }, cursor: { show: false } },
@@ -27,7 +38,8 @@ export function plotRoc(element: HTMLElement, curves: readonly Scoring[], height
           ...axis,
           label: 'false accept rate',
           labelSize: 20,
-          values: (_u, at) => at.map((n) => (isPower(n) ? power.format(n) : '')),
+          splits: powers,
+          values: (_u, at) => at.map(powerOf),
         },
         {
           ...axis,

@@ -12,8 +12,8 @@ export function ProblemNote({
   return (
     <div class="note problem" role="alert">
       <p>
-        <strong>{problem.message}</strong>
-        {problem.remedy && <> {problem.remedy}</>}
+        <strong>{problem.message.replace(/\w$/, '$&.')}</strong>
+        {problem.remedy && <> {withCode(problem.remedy)}</>}
       </p>
       <p class="quiet">
         <code>{problem.code}</code>
@@ -26,3 +26,7 @@ export function ProblemNote({
     </div>
   );
 }
+
+/** What stands between backticks is something to type. */
+const withCode = (text: string) =>
+  text.split('`').map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part));

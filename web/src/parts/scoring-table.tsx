@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { useId } from 'preact/hooks';
 import type { Figure, Scoring } from '../../../src/gen/index.js';
 import { percent } from '../format.js';
 import { nameOf } from '../scorings.js';
@@ -17,35 +18,40 @@ export function ScoringTable({
   /** @param column its number */
   cell: (scoring: Scoring, column: number) => ComponentChildren;
 }) {
+  const id = useId();
   return (
-    <Wide label={title}>
-      <table class="scorings">
-        <caption>{title}</caption>
-        <thead>
-          <tr>
-            <th scope="col">score</th>
-            {columns.map((name) => (
-              <th scope="col" key={name}>
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {of.map((scoring) => (
-            <tr key={nameOf(scoring)} class={scoring.recommended ? 'chosen' : ''}>
-              <th scope="row">
-                {nameOf(scoring)}
-                {scoring.recommended && <span class="under"> recommended by the version</span>}
-              </th>
-              {columns.map((name, i) => (
-                <td key={name}>{cell(scoring, i)}</td>
+    <>
+      <p id={id} class="scorings-title">
+        {title}
+      </p>
+      <Wide label={title}>
+        <table class="scorings" aria-labelledby={id}>
+          <thead>
+            <tr>
+              <th scope="col">score</th>
+              {columns.map((name) => (
+                <th scope="col" key={name}>
+                  {name}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </Wide>
+          </thead>
+          <tbody>
+            {of.map((scoring) => (
+              <tr key={nameOf(scoring)} class={scoring.recommended ? 'chosen' : ''}>
+                <th scope="row">
+                  {nameOf(scoring)}
+                  {scoring.recommended && <span class="under"> recommended by the version</span>}
+                </th>
+                {columns.map((name, i) => (
+                  <td key={name}>{cell(scoring, i)}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Wide>
+    </>
   );
 }
 

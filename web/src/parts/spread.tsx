@@ -25,8 +25,16 @@ export function Spread({ bank, version, candidates }: { bank: string; version: s
       </p>
       {!told?.version?.fault && !asked.problem && (
         <div class="split">
-          {told?.r ? <Histogram title={`r at K ${count(told.k)}`} of={told.r} /> : <Waiting />}
-          {told?.similarity ? <Histogram title="Similarity of pairs" of={told.similarity} /> : <Waiting />}
+          {told?.r ? (
+            <Histogram title={`r at K ${count(told.k)}`} of={told.r} counted="candidates" />
+          ) : (
+            <Waiting />
+          )}
+          {told?.similarity ? (
+            <Histogram title="Similarity of pairs" of={told.similarity} counted="pairs" />
+          ) : (
+            <Waiting />
+          )}
         </div>
       )}
     </section>

@@ -67,7 +67,9 @@ export function VersionsTable({
                     </button>
                   )}
                 </th>
-                <td title={date(createdAt)}>{age(createdAt)}</td>
+                <td class="short" title={date(createdAt)}>
+                  {age(createdAt)}
+                </td>
                 <td>{fault ? '–' : count(candidates)}</td>
                 <td>
                   {[inService && 'in service', pinned && 'pinned', fault && `cannot be read: ${fault}`]
