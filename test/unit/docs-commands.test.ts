@@ -1,35 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { program } from '../../src/cli/program.js';
-import { packageRoot } from '../../src/config.js';
+import { matches, pages, root, shellLines, text, wordsOf } from '../support/docs.js';
 
-const root = packageRoot();
-const text = (file: string) => readFileSync(join(root, file), 'utf8');
-const pages = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'training/README.md'],
-  ...readdirSync(join(root, 'docs')).flatMap((file) => (file.endsWith('.md') ? [`docs/${file}`] : [])),
-];
-const matches = (source: string, pattern: RegExp) => [...source.matchAll(pattern)].map((m) => m[1] as string);
 const withoutBlocks = (page: string) => text(page).replace(/^ *```[\s\S]*?^ *```/gm, '');
-
-/** Lines of a page's shell blocks, without comments. */
-const shellLines = (page: string) =>
-  matches(text(page), /^ *```(?:sh)?\n([\s\S]*?)^ *```/gm)
-    .flatMap((block) => block.replaceAll('\\\n', '').split('\n'))
-    .map((line) => line.replace(/(^|\s)#.*/, '').trim())
-    .filter((line) => line !== '');
-
-/** The words of a line's first command, without settings of the environment before it. */
-function wordsOf(line: string): string[] {
-  const words = (line.match(/'[^']*'|"[^"]*"|\S+/g) ?? []).map((word) =>
-    word.replace(/^(['"])(.*)\1$/, '$2'),
-  );
-  const first = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
-  const end = words.findIndex((word) => /^([|;&<>]|&&)$/.test(word));
-  return words.slice(first, end < 0 ? undefined : end);
-}
 
 function leavesOf(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
