@@ -1,5 +1,5 @@
 import { float32, GraphBuilder, type TensorData, type Value } from '../onnx/index.js';
-import { choleskyOf } from '../vectors/index.js';
+import { factorOf } from '../vectors/index.js';
 import type { Mixture } from './mixture.js';
 
 /** One layer: x ↦ x·weight + bias; all but the last are followed by max(·, 0). */
@@ -146,6 +146,9 @@ export function stepGraph(sizes: readonly number[], batch: number, weights: read
   return g.build();
 }
 
+/** Directions in which a component's deviations are told apart; in all others it has their mean. Measured in docs/accuracy.md. */
+const RANK = 32;
+
 /**
  * What the network sees of an embedding v, [b, d + 2·components]: v itself, and for every component of a mixture mean and deviation
  * of s(v, c) over it, v·μ and √(vᵀΣv). Of these a closed form of r and σ is made, so that the network is left what that misses.
@@ -153,20 +156,23 @@ export function stepGraph(sizes: readonly number[], batch: number, weights: read
 function seen(g: GraphBuilder, embedding: Value, mixture: Mixture, d: number): Value {
   if (mixture.length === 0) return embedding;
   const count = mixture.length;
+  const rank = Math.min(RANK, d);
   const means = new Float32Array(d * count);
-  const factors = new Float32Array(d * count * d);
-  mixture.forEach(({ mean, covariance }, k) => {
-    const l = choleskyOf(covariance);
-    if (!l) throw new TypeError('the covariance of a component is not positive definite');
+  const factors = new Float32Array(d * count * rank);
+  const rests = mixture.map(({ mean, covariance }, k) => {
+    const { factor, rest } = factorOf(covariance, rank);
     for (let i = 0; i < d; i++) {
       means[i * count + k] = mean[i]!;
-      for (let j = 0; j <= i; j++) factors[(i * count + k) * d + j] = l[i * d + j]!;
+      for (let j = 0; j < rank; j++) factors[(i * count + k) * rank + j] = factor[i * rank + j]!;
     }
+    return rest;
   });
   const along = g.node('MatMul', [embedding, g.floats(means, [d, count])]);
-  const parts = g.node('MatMul', [embedding, g.floats(factors, [d, count * d])]);
-  const squares = g.node('Reshape', [g.node('Mul', [parts, parts]), g.ints([-1, count, d])]);
-  const variances = g.node('ReduceSum', [squares, g.ints([2])], { keepdims: 0 });
+  const parts = g.node('MatMul', [embedding, g.floats(factors, [d, count * rank])]);
+  const squares = g.node('Reshape', [g.node('Mul', [parts, parts]), g.ints([-1, count, rank])]);
+  const told = g.node('ReduceSum', [squares, g.ints([2])], { keepdims: 0 });
+  // An embedding has unit length.
+  const variances = g.node('Add', [told, g.floats(rests)]);
   return g.node('Concat', [embedding, along, g.node('Sqrt', [variances])], { axis: 1 });
 }
 
@@ -213,8 +219,11 @@ export function estimatorGraph(layers: Layers, scaling: Scaling, mixture: Mixtur
   const column = g.ints([1]);
   g.output('r', g.node('Squeeze', [r!, column]), 'float32', ['b']);
   g.output('sigma', g.node('Squeeze', [g.node('Exp', [logSigma!]), column]), 'float32', ['b']);
-  const off = g.node('Sub', [embedding, g.floats(place.mean)]);
-  const white = g.node('MatMul', [off, g.floats(place.whitening, [d, d])]);
+  const origin = place.whitening.reduce((sums, x, i) => {
+    sums[i % d]! -= place.mean[Math.floor(i / d)]! * x;
+    return sums;
+  }, new Float64Array(d));
+  const white = g.node('Gemm', [embedding, g.floats(place.whitening, [d, d]), g.floats(origin)]);
   const square = g.node('ReduceMean', [g.node('Mul', [white, white])], { axes: [1], keepdims: 0 });
   g.output('distance', g.node('Sqrt', [square]), 'float32', ['b']);
   return g.build();

@@ -51,15 +51,20 @@ export class LearnedEstimator implements Estimator {
     embeddings.expect(dimension, 'query');
     const m = embeddings.rows;
     const { r, sigma, distance } = await this.#ask(embeddings, options);
-    const outside = Uint8Array.from(distance, (x) => (x <= distanceLimit ? 0 : 1));
     const { exclude = {} } = options;
     checkExclusions(exclude, m);
-    const lookedUp = Uint8Array.from(outside, (out, i) => (out || excludes(exclusionAt(exclude, i)) ? 1 : 0));
+    const [outside, lookedUp] = [new Uint8Array(m), new Uint8Array(m)];
+    const rows: number[] = [];
+    for (let i = 0; i < m; i++) {
+      // Written so that NaN is outside too.
+      outside[i] = distance[i]! <= distanceLimit ? 0 : 1;
+      lookedUp[i] = outside[i] || excludes(exclusionAt(exclude, i)) ? 1 : 0;
+      if (lookedUp[i] || options.neighbours) rows.push(i);
+    }
     const estimate = {
       ...{ estimator: this.name, k: this.k, r, sigma, n: new Int32Array(m).fill(this.k) },
       ...{ excluded: new Int32Array(m), aboveCeiling: new Int32Array(m), outside, lookedUp },
     };
-    const rows = options.neighbours ? [...Array(m).keys()] : [...lookedUp.keys()].filter((i) => lookedUp[i]);
     if (rows.length === 0) return options.neighbours ? { ...estimate, neighbours: [] } : estimate;
     const { neighbours = false, signal } = options;
     const found = await bank.estimate(rows.length === m ? embeddings : embeddings.gather(rows), {

@@ -3,10 +3,12 @@ import {
   choleskyOf,
   covarianceOf,
   emptyMoments,
+  factorOf,
   mergeMoments,
   momentsOf,
   powerOf,
   productOf,
+  traceOf,
   UnitMatrix,
 } from '../../../src/vectors/index.js';
 import { noise } from '../../support/tiny-models.js';
@@ -68,6 +70,44 @@ describe('functions of a covariance', () => {
       identity,
       identity.map((_, i) => (i % (d + 1) === 0 ? 1 : 0)),
     );
+  });
+
+  /** B·Bᵀ + t·I. */
+  const madeOf = ({ factor, rest }: ReturnType<typeof factorOf>, rank: number) =>
+    covariance.map((_, at) => {
+      const [i, j] = [Math.floor(at / d), at % d];
+      const products = Array.from({ length: rank }, (_, k) => factor[i * rank + k]! * factor[j * rank + k]!);
+      return products.reduce((sum, x) => sum + x, i === j ? rest : 0);
+    });
+
+  it('of full rank its factor is all of it; of a lower one trace and nearly all that so few directions can tell stay', () => {
+    const whole = factorOf(covariance, d);
+    close(madeOf(whole, d), covariance);
+    expect(whole.rest).toBe(0);
+    const eigenvalues = Array.from({ length: d }, (_, j) =>
+      [...Array(d).keys()].reduce((sum, i) => sum + whole.factor[i * d + j]! ** 2, 0),
+    ).sort((a, b) => b - a);
+    for (const rank of [1, 3]) {
+      const made = madeOf(factorOf(covariance, rank), rank);
+      expect(traceOf(made)).toBeCloseTo(traceOf(covariance), 12);
+      const left = eigenvalues.slice(rank);
+      const mean = left.reduce((sum, x) => sum + x, 0) / left.length;
+      const least = Math.hypot(...left.map((x) => x - mean));
+      expect(Math.hypot(...made.map((x, i) => x - covariance[i]!))).toBeLessThan(1.1 * least);
+    }
+  });
+
+  it('of a matrix of lower rank is all of it, and of nothing nothing', () => {
+    const one = Float64Array.from({ length: 9 }, (_, i) => [1, 2, 3][i % 3]! * [1, 2, 3][Math.floor(i / 3)]!);
+    const { factor, rest } = factorOf(one, 2);
+    expect(rest).toBeCloseTo(0, 9);
+    close(
+      one.map((_, at) =>
+        [0, 1].reduce((sum, k) => sum + factor[2 * Math.floor(at / 3) + k]! * factor[2 * (at % 3) + k]!, 0),
+      ),
+      one,
+    );
+    expect(factorOf(new Float64Array(9), 2)).toEqual({ factor: new Float64Array(6), rest: 0 });
   });
 
   it("Cholesky's factor times its transpose is the covariance; an indefinite matrix has none", () => {
