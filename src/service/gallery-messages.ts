@@ -10,7 +10,7 @@ export interface GalleryTask {
   readonly version: string;
 }
 
-/** How a version's candidates are spread, measured on at most 2,000 of them. */
+/** How a version's candidates are spread, measured on 500 to 2,000 of them. */
 export interface VersionSpread {
   /** r of each against all others, at the recommended K. */
   readonly r: Spread;

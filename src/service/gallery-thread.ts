@@ -4,10 +4,7 @@ import { InferencePool, packError } from '../onnx/index.js';
 import { openSupport } from '../pipeline/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 import type { FromGallery, GalleryTask, VersionSpread } from './gallery-messages.js';
-import { evenRows, pairSimilarities, spreadOf } from './histogram.js';
-
-/** Candidates that statistics are taken of: r of 2,000 is known to a fiftieth of its deviation, and 2 million pairs are many. */
-const SAMPLED = 2000;
+import { evenRows, pairSimilarities, sampleOf, spreadOf } from './histogram.js';
 
 const { what, store, bank, version } = workerData as GalleryTask;
 
@@ -22,7 +19,7 @@ async function spreadOfBank(): Promise<VersionSpread> {
   try {
     const support = await openSupport(pool, openStore(store), bank, { version });
     const { seeds, embeddings, dimension } = support.bank.candidates;
-    const rows = evenRows(seeds.length, SAMPLED);
+    const rows = evenRows(seeds.length, sampleOf(seeds.length));
     const data = new Float32Array(rows.length * dimension);
     rows.forEach((row, i) => {
       data.set(embeddings.subarray(row * dimension, (row + 1) * dimension), i * dimension);

@@ -38,6 +38,16 @@ export function spreadOf(values: ArrayLike<number>, bins = 48): Spread {
   return { from, to, counts, mean, deviation: Math.sqrt(squares / count) };
 }
 
+/** Similarities to look up for r of all that are sampled together: about a second's work, whatever the size of the bank. */
+const LOOKED_AT = 40_000_000;
+
+/**
+ * Of how many of `rows` candidates statistics are taken: mean r of 2,000 is known to a forty-fifth of its deviation and that of 500 to a
+ * twenty-second, and they make two million and 125,000 pairs.
+ */
+export const sampleOf = (rows: number): number =>
+  Math.min(rows, 2000, Math.max(500, Math.floor(LOOKED_AT / rows)));
+
 /** At most `count` rows out of `rows`, evenly spread, ascending. */
 export function evenRows(rows: number, count: number): number[] {
   const taken = Math.min(rows, count);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { evenRows, pairSimilarities, spreadOf } from '../../../src/service/histogram.js';
+import { evenRows, pairSimilarities, sampleOf, spreadOf } from '../../../src/service/histogram.js';
 import { OnceCache } from '../../../src/service/once-cache.js';
 import { UnitMatrix } from '../../../src/vectors/index.js';
 import { noise } from '../../support/tiny-models.js';
@@ -35,6 +35,12 @@ it('evenRows takes all rows of few, and spreads over many', () => {
   expect(evenRows(3, 2000)).toEqual([0, 1, 2]);
   expect(evenRows(10, 4)).toEqual([0, 2, 5, 7]);
   expect(new Set(evenRows(100_000, 2000)).size).toBe(2000);
+});
+
+it('a sample is everybody of few, and fewer the more there are, but never a handful', () => {
+  expect([1, 300, 2000, 20_000, 40_000, 100_000, 2_000_000].map(sampleOf)).toEqual([
+    ...[1, 300, 2000, 2000, 1000, 500, 500],
+  ]);
 });
 
 it('pairSimilarities are those of every pair, once', () => {

@@ -4,15 +4,17 @@ import { useTask } from '../use-task.js';
 import { Histogram } from './histogram.js';
 import { ProblemNote } from './problem-note.js';
 
-/** Candidates that the server takes its figures of. */
-const SAMPLED = 2000;
+/** In milliseconds: a very large version on a busy machine. */
+const PATIENCE = 60_000;
 
 /** How a version's candidates are spread. Asked for by itself: a large version's first time takes seconds. */
 export function Spread({ bank, version, candidates }: { bank: string; version: string; candidates: number }) {
-  const asked = useTask(version ? (signal) => gallery.getVersion({ bank, version }, { signal }) : undefined, [
-    ...[bank, version],
-  ]);
+  const asked = useTask(
+    version ? (signal) => gallery.getVersion({ bank, version }, { signal, timeoutMs: PATIENCE }) : undefined,
+    [bank, version],
+  );
   const told = asked.value?.version?.version === version ? asked.value : undefined;
+  const sampled = told?.r?.counts.reduce((a, b) => a + b, 0) ?? 0;
   return (
     <section aria-busy={asked.busy}>
       <h3>How candidates are spread</h3>
@@ -20,7 +22,7 @@ export function Spread({ bank, version, candidates }: { bank: string; version: s
       {told?.version?.fault && <p class="note">They cannot be read: {told.version.fault}</p>}
       <p class="quiet" aria-live="polite">
         {told?.r
-          ? candidates > SAMPLED && `Measured on ${count(SAMPLED)} candidates, evenly chosen from all.`
+          ? candidates > sampled && `Measured on ${count(sampled)} candidates, evenly chosen from all.`
           : asked.busy && 'Reading every candidate; a large version takes a moment the first time…'}
       </p>
       {!told?.version?.fault && !asked.problem && (
