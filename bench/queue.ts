@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { FileStore } from '../src/bank/index.js';
 import { packageRoot, resolveConfig } from '../src/config.js';
@@ -174,15 +176,29 @@ async function benchWorkers(
           `  two workers of one thread / one   ${ratios.at(-1)!.toFixed(2)}   (${alone[round]!.toFixed(1)} s / ${both.toFixed(1)} s)`,
         );
       }
+      console.log(`  median ${medianOf(ratios).toFixed(2)} (aim: at least 1.8)`);
       // One inference thread is not all that a worker does: decoding, gates and parts go on beside it.
-      const most = availableParallelism() / cores;
-      console.log(
-        `  median ${medianOf(ratios).toFixed(2)} (aim: at least 1.8); one worker uses ${cores.toFixed(2)} of the cores, which leaves room for ${most.toFixed(2)}`,
-      );
+      const room = availableParallelism() / cores;
+      console.log(`  one worker uses ${cores.toFixed(2)} of the cores: room for ${room.toFixed(2)}`);
     });
   } finally {
     for (const child of running) child.kill('SIGKILL');
   }
+  const [one, two] = [await bareRate(1), await bareRate(2)];
+  console.log(`  two processes of the bare generator / one: ${(two / one).toFixed(2)}`);
+}
+
+/** Images a second of some processes together that do nothing but generate. */
+async function bareRate(processes: number): Promise<number> {
+  const script = fileURLToPath(new URL('./support/bare-generator-trial.js', import.meta.url));
+  const children = Array.from({ length: processes }, () => tied(fork(script)));
+  await Promise.all(children.map((child) => once(child, 'message')));
+  const rates = children.map(async (child) => {
+    child.send('go');
+    const [rate] = await once(child, 'message');
+    return Number(rate);
+  });
+  return (await Promise.all(rates)).reduce((a, b) => a + b);
 }
 
 /** What they have used of the processors so far, of Linux's own account; in hundredths of a second there. */
