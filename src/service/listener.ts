@@ -67,7 +67,8 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
   const { host, port, tls, take, patience } = settings;
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const handler = guarded(settings.handler, patience);
+  const open: Open = { others: new Set(), talks: new Set(), answering: new Set() };
+  const handler = guarded(settings.handler, patience, open);
   const times = { headersTimeout: patience, requestTimeout: patience, keepAliveTimeout: 65_000 };
   const limits = { connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 };
   const both = handler as unknown as (request: Http2ServerRequest, response: Http2ServerResponse) => void;
@@ -98,9 +99,14 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
     // It never listens itself, and only then begins to watch over its connections' times.
     http1.emit('listening');
     const plain = http1;
-    server = createTcp((socket) =>
-      sniff(socket, patience, (isHttp2) => (isHttp2 ? http2 : plain).emit('connection', socket)),
-    );
+    server = createTcp((socket) => {
+      open.others.add(socket);
+      socket.once('close', () => open.others.delete(socket));
+      sniff(socket, patience, (isHttp2) => {
+        if (isHttp2) open.others.delete(socket);
+        (isHttp2 ? http2 : plain).emit('connection', socket);
+      });
+    });
   }
   server.maxConnections = MAX_CONNECTIONS;
   server.on('connection', (socket: Socket) => {
@@ -124,10 +130,22 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
           resolve();
         });
         for (const session of sessions) session.close();
+        for (const stream of open.talks) stream.close(constants.NGHTTP2_NO_ERROR);
+        for (const socket of open.others) if (!open.answering.has(socket)) socket.destroy();
         http1?.close();
         http1?.closeIdleConnections();
       }),
   };
+}
+
+/** What a listener that closes need not wait for, and what it must. */
+interface Open {
+  /** Connections that are not HTTP/2, or have not said so yet. */
+  readonly others: Set<Socket>;
+  /** Streams that end when their client says so: reflection's. */
+  readonly talks: Set<ServerHttp2Stream>;
+  /** Connections of HTTP/1.1 with a request under way. */
+  readonly answering: Set<Socket>;
 }
 
 function track(
@@ -182,12 +200,19 @@ function cutSlow(stream: ServerHttp2Stream, body: NodeJS.EventEmitter, patience:
   stream.once('close', () => clearTimeout(timer));
 }
 
-function guarded(handler: RequestListener, patience: number): RequestListener {
+function guarded(handler: RequestListener, patience: number, { talks, answering }: Open): RequestListener {
   return (request, response) => {
-    // Both ways at once, as reflection talks, cannot be told from a body that does not end.
-    if (request.httpVersionMajor === 2 && !request.url?.startsWith('/grpc.reflection.')) {
+    if (request.httpVersionMajor === 1) {
+      const { socket } = request;
+      answering.add(socket);
+      response.once('close', () => answering.delete(socket));
+    } else {
       const { stream } = request as unknown as Http2ServerRequest;
-      cutSlow(stream, request, patience);
+      // Both ways at once, as reflection talks, cannot be told from a body that does not end.
+      if (request.url?.startsWith('/grpc.reflection.')) {
+        talks.add(stream);
+        stream.once('close', () => talks.delete(stream));
+      } else cutSlow(stream, request, patience);
     }
     clampDeadlines(request.headers);
     request.on('error', () => {});

@@ -1,8 +1,9 @@
 import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -241,6 +242,39 @@ describe('stopping', () => {
     expect([...results]).toEqual(['ok']);
     await closing;
     await expect(fetch(`${url}/livez`)).rejects.toThrow();
+  });
+
+  it('waits for nobody who has not asked for anything, nor for a talk with no end', async () => {
+    const bench = await startService((store) => publishCrowd(store, 'default', 1), {
+      env: { FOILBANK_SHUTDOWN_SECONDS: '20' },
+    });
+    const { hostname, port } = new URL(bench.service.url);
+    const open = (text: string) => {
+      const socket = connect(Number(port), hostname).resume();
+      socket.on('error', () => {});
+      return new Promise<Socket>((resolve) =>
+        socket.once('connect', () => socket.write(text, () => resolve(socket))),
+      );
+    };
+    const texts = ['', 'PRI * HT', 'GET /livez HTTP/1.1\r\nHost: x\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'];
+    const sockets = await Promise.all(texts.map(open));
+    const session = connectHttp2(bench.service.url);
+    session.on('error', () => {});
+    const talk = session.request({
+      ':method': 'POST',
+      ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+      ...{ 'content-type': 'application/grpc', te: 'trailers' },
+    });
+    talk.on('error', () => {});
+    talk.resume();
+    // Asks for the services, and may ask for more.
+    talk.write(Buffer.from([0, 0, 0, 0, 2, 0x3a, 0]));
+    await once(talk, 'response');
+    const started = performance.now();
+    await bench.close();
+    expect(performance.now() - started).toBeLessThan(5000);
+    for (const socket of sockets) socket.destroy();
+    session.destroy();
   });
 });
 
