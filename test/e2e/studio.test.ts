@@ -141,6 +141,12 @@ describe.skipIf(!hasChromium)('the studio', { timeout: 90_000 }, () => {
     await page.locator('.figures').waitFor();
     await give(page, { name: 'notes.png', mimeType: 'image/png', buffer: Buffer.from('no image at all') });
     await page.getByText('FB_PHOTO_NOT_AN_IMAGE', { exact: true }).waitFor();
+    // What no second try would mend offers none.
+    expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
+    await give(page, { name: 'none.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(0) });
+    await page.getByText('none.jpg is empty').waitFor();
+    await give(page, { name: 'huge.png', mimeType: 'image/png', buffer: Buffer.alloc(17 << 20) });
+    await page.getByText('The server takes no file so large').waitFor();
     await give(page, {
       name: 'small.jpg',
       mimeType: 'image/jpeg',
@@ -170,8 +176,17 @@ describe.skipIf(!hasChromium)('the studio', { timeout: 90_000 }, () => {
     await page.locator('.histogram').first().waitFor();
     await firstFoil(page);
     await expectUsable(page);
-    await page.getByRole('spinbutton', { name: /^Page/ }).fill('2');
-    await page.keyboard.press('Enter');
+    const wanted = page.getByRole('spinbutton', { name: /^Page/ });
+    for (const [asked, shown] of [
+      ['0', '1'],
+      ['99', '2'],
+      ['1.7', '1'],
+      ['2', '2'],
+    ] as const) {
+      await wanted.fill(asked);
+      await page.keyboard.press('Enter');
+      expect(await wanted.inputValue()).toBe(shown);
+    }
     await page.getByLabel('Candidates, page 2 of 2').locator('img').first().waitFor();
     const rows = page.getByRole('row');
     await rows.filter({ hasText: '000001' }).getByRole('button', { name: 'Pin' }).click();

@@ -7,6 +7,8 @@ export interface Problem {
   readonly code: string;
   readonly message: string;
   readonly remedy?: string | undefined;
+  /** The same call may succeed without any change. */
+  readonly passing: boolean;
   /** The session is missing or ended: the page asks for the key. */
   readonly signedOut: boolean;
 }
@@ -20,14 +22,26 @@ export function problemOf(error: unknown): Problem | undefined {
   const unreachable = !detail && failure.code === Code.Unknown && failure.cause instanceof TypeError;
   if (unreachable)
     return {
-      ...{ code: 'unreachable', message: 'The server does not answer.', signedOut: false },
+      ...{ code: 'unreachable', message: 'The server does not answer.', signedOut: false, passing: true },
       remedy: 'See that `foilbank serve` runs, then try again.',
+    };
+  // It is refused before it is read, so there is no code of ours; nothing but a photo is so large.
+  if (!detail && failure.code === Code.ResourceExhausted)
+    return {
+      ...{
+        code: 'too large',
+        message: 'The server takes no file so large.',
+        signedOut: false,
+        passing: false,
+      },
+      remedy: 'Scale the photo down, or raise `FOILBANK_MAX_MESSAGE_BYTES`.',
     };
   return {
     code: detail?.code ?? Code[failure.code] ?? 'unknown',
     // The code stands below it.
     message: failure.rawMessage.replace(/^FB_[A-Z0-9_]+: /, ''),
     remedy: detail?.remedy || undefined,
+    passing: detail?.retryable ?? true,
     signedOut: failure.code === Code.Unauthenticated,
   };
 }

@@ -83,6 +83,11 @@ export function Compare() {
       <p class="lead">
         One person or two? A similarity, corrected by how close each face is to other people.
       </p>
+      {bank.warnings.map((text) => (
+        <p class="note" key={text}>
+          {text}
+        </p>
+      ))}
       <div class="split">
         <FaceInput label="Photo A" bank={bank.name} onFace={setA} />
         <FaceInput label="Photo B" bank={bank.name} onFace={setB} />

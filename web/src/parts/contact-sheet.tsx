@@ -19,19 +19,24 @@ export function ContactSheet({ bank, version, total }: { bank: string; version: 
       : undefined,
     [bank, version, page],
   );
-  const go = (to: number) => setPage(Math.min(pages - 1, Math.max(0, to)));
   return (
     <section aria-busy={listed.busy}>
       <h3>Every candidate</h3>
       <nav class="pager" aria-label="Pages of candidates">
-        <button type="button" class="small secondary" disabled={page === 0} onClick={() => go(page - 1)}>
+        <button type="button" class="small secondary" disabled={page === 0} onClick={() => setPage(page - 1)}>
           Previous
         </button>
         <label for={id}>
           Page
           <input
             {...{ id, type: 'number', min: 1, max: pages, value: page + 1 }}
-            onChange={({ currentTarget }) => go((currentTarget.valueAsNumber || 1) - 1)}
+            onChange={({ currentTarget }) => {
+              const wanted = Math.trunc(currentTarget.valueAsNumber || 1);
+              const shown = Math.min(pages, Math.max(1, wanted));
+              // What stood there was no page; where the page stays the same, nothing else puts it right.
+              currentTarget.value = String(shown);
+              setPage(shown - 1);
+            }}
           />
           of {count(pages)}
         </label>
@@ -39,7 +44,7 @@ export function ContactSheet({ bank, version, total }: { bank: string; version: 
           type="button"
           class="small secondary"
           disabled={page >= pages - 1}
-          onClick={() => go(page + 1)}
+          onClick={() => setPage(page + 1)}
         >
           Next
         </button>

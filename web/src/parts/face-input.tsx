@@ -19,7 +19,11 @@ export function FaceInput({
 }) {
   const [photo, setPhoto] = useState<PickedPhoto>();
   const [choice, setChoice] = useState<Choice>();
-  const found = useTask(photo && ((signal) => face.detect({ image: photo.bytes }, { signal })), [photo]);
+  const empty = photo?.bytes.length === 0;
+  const found = useTask(
+    photo && !empty ? (signal) => face.detect({ image: photo.bytes }, { signal }) : undefined,
+    [photo],
+  );
   useEffect(() => setChoice(firstChoice(found.value)), [found.value]);
   const ready = photo && found.value && choice !== undefined;
   const read = useTask(ready ? (signal) => embed(bank, photo, choice, signal) : undefined, [
@@ -38,6 +42,11 @@ export function FaceInput({
         }}
       />
       <ProblemNote problem={found.problem ?? read.problem} again={found.problem ? found.again : read.again} />
+      {empty && (
+        <p class="note" role="alert">
+          {photo.name} is empty.
+        </p>
+      )}
       {photo && found.value && (
         <>
           <div class="found">

@@ -62,7 +62,7 @@ export function JobRow({
           </p>
         </>
       )}
-      {job.reason && <p class="note">{job.reason}</p>}
+      {job.reason && job.status !== JobStatus.CANCELLED && <p class="note">{job.reason}</p>}
       <ProblemNote problem={problem} />
       <p class="actions">
         {job.status === JobStatus.FAILED && (

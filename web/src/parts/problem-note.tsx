@@ -17,7 +17,7 @@ export function ProblemNote({
       </p>
       <p class="quiet">
         <code>{problem.code}</code>
-        {again && (
+        {again && problem.passing && (
           <button type="button" class="small secondary" onClick={again}>
             Try again
           </button>

@@ -21,7 +21,7 @@ export function RefreshForm({
     setSaid('');
     try {
       const { jobId, joined } = await bankService.refresh({ bank: bank.name, ...(size ? { size } : {}) });
-      setSaid(joined ? 'A refresh of it is under way already: this is it.' : 'Handed to the workers.');
+      setSaid(joined ? 'One was under way already: the marked one.' : 'Handed to the workers.');
       onStarted(jobId);
     } catch (error) {
       setProblem(problemOf(error));
