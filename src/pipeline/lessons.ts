@@ -70,7 +70,11 @@ export async function lessonsOf(
       );
       before += queries.rows;
     }
-    return { ...mixedUp(UnitMatrix.concat(asked, dimension), answers), mixture: source.mixture };
+    return {
+      ...mixedUp(UnitMatrix.concat(asked, dimension), answers),
+      mixture: source.mixture,
+      samples: calibration && calibration.moments.n + calibration.shrinkage,
+    };
   } finally {
     await exact.close();
   }
