@@ -3,12 +3,14 @@ import {
   CohortEstimator,
   type Estimator,
   fitCalibration,
+  LearnedEstimator,
   mapFaces,
   VirtualEstimator,
 } from '../src/discrepancy/index.js';
 import { evaluateSplits, FARS, intervalOf, type SplitRow, shuffled } from '../src/evaluation/index.js';
 import { ExactEngine, SupportSearch } from '../src/neighbours/index.js';
 import { InferencePool } from '../src/onnx/index.js';
+import { learnFrom } from '../src/pipeline/index.js';
 import { resolveOperatorSettings } from '../src/scoring/index.js';
 import type { UnitMatrix } from '../src/vectors/index.js';
 import { strongCrowd } from './support/strong-crowd.js';
@@ -35,6 +37,8 @@ export async function benchStrong(args: readonly string[]): Promise<void> {
       samples: { type: 'string', default: '1000' },
       splits: { type: 'string', default: '3' },
       seed: { type: 'string', default: '1' },
+      /** What `foilbank learn` makes of the calibrated faces, too: with its time and errors. */
+      learned: { type: 'boolean', default: false },
     },
   });
   const pool = new InferencePool();
@@ -48,15 +52,18 @@ export async function benchStrong(args: readonly string[]): Promise<void> {
         const sample = embeddings.gather(
           shuffled(embeddings.rows, split).subarray(0, Number(values.samples)),
         );
-        const moved = await mapFaces(await fitCalibration(sample), faces);
+        const calibration = await fitCalibration(sample);
+        const moved = await mapFaces(calibration, faces);
         const banks = await Promise.all([bankOf(pool, faces), bankOf(pool, moved)]);
+        const looked = new VirtualEstimator(banks[1]!.search, Math.round(0.025 * faces.rows));
+        const learned = values.learned
+          ? await learnedOf(pool, { candidates: moved, calibration, neighbours: looked.k }, looked, photos)
+          : undefined;
         const named: [string, Estimator][] = [
           ['cohort K 16', cohort],
           ['faces as they are', new VirtualEstimator(banks[0]!.search, Math.round(0.02 * faces.rows))],
-          [
-            `calibrated, n ${values.samples}`,
-            new VirtualEstimator(banks[1]!.search, Math.round(0.025 * faces.rows)),
-          ],
+          [`calibrated, n ${values.samples}`, looked],
+          ...(learned ? [['calibrated, learned', learned] as [string, Estimator]] : []),
         ];
         return {
           estimators: [],
@@ -70,7 +77,7 @@ export async function benchStrong(args: readonly string[]): Promise<void> {
             })),
           ),
           close: async () => {
-            await Promise.all([cohort.close(), ...banks.map(({ close }) => close())]);
+            await Promise.all([cohort.close(), learned?.close(), ...banks.map(({ close }) => close())]);
           },
         };
       },
@@ -80,6 +87,34 @@ export async function benchStrong(args: readonly string[]): Promise<void> {
   } finally {
     await pool.close();
   }
+}
+
+/** Says how long it took, and how far r is from the lookup's for photos of all people. */
+async function learnedOf(
+  pool: InferencePool,
+  source: Omit<Parameters<typeof learnFrom>[1], 'samePersonCeiling'>,
+  bank: VirtualEstimator,
+  photos: UnitMatrix,
+): Promise<LearnedEstimator> {
+  const [started, before] = [performance.now(), process.cpuUsage()];
+  const { graph, card } = await learnFrom(pool, { ...source, samePersonCeiling: 1 }, {});
+  const { user, system } = process.cpuUsage(before);
+  const { distanceLimit } = card;
+  const { dimension } = photos;
+  const learned = await LearnedEstimator.open({ pool, graph, dimension, distanceLimit, bank });
+  const [truth, found] = [await bank.estimate(photos), await learned.estimate(photos)];
+  const mean = truth.r.reduce((sum, x) => sum + x, 0) / photos.rows;
+  const share = (of: (i: number) => number) => truth.r.reduce((sum, _, i) => sum + of(i) ** 2, 0);
+  const error = Math.sqrt(share((i) => found.r[i]! - truth.r[i]!) / share((i) => truth.r[i]! - mean));
+  console.log(
+    [
+      `learned in ${((performance.now() - started) / 1000).toFixed(0)} s, ${((user + system) / 1e6).toFixed(0)} s of processors`,
+      `held-out error of r ${card.errorOfR.toFixed(3)}, of log σ ${card.errorOfLogSigma.toFixed(3)}; of r on photos ${error.toFixed(3)}`,
+      `${found.outside!.reduce((sum, x) => sum + x, 0)} of ${photos.rows} looked up`,
+      `most memory held ${(process.resourceUsage().maxRSS / 1e6).toFixed(2)} GB`,
+    ].join('; '),
+  );
+  return learned;
 }
 
 async function bankOf(pool: InferencePool, candidates: UnitMatrix) {
