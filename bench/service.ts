@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { emptyTable, openStore, publishBank } from '../src/bank/index.js';
+import { chooseEngine, HnswEngine, resolveHnswParameters } from '../src/neighbours/index.js';
 import { InferencePool } from '../src/onnx/index.js';
 import { openSupport } from '../src/pipeline/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
@@ -42,20 +43,6 @@ export async function benchService(args: readonly string[]): Promise<void> {
   const small = mkdtempSync(join(tmpdir(), 'foilbank-bench-'));
   const children: ChildProcess[] = [];
   try {
-    await publish(folder, candidates, dimension);
-    await publish(small, 1000, dimension);
-    if (given.only.includes('start'))
-      await measureStart(folder, small, { rows: candidates, dimension, starts: Number(given.starts) });
-    if (!/load|soak/.test(given.only)) return;
-    const service = await startServe(folder);
-    if (given.only.includes('soak')) {
-      children.push(service.child);
-      const again = () => publish(folder, candidates, dimension);
-      const [k = 16] = given.k.split(',').map(Number);
-      const common = { dimension, k, connections, minutes: Number(given.minutes) };
-      return await measureSoak({ ...common, service, load, publish: again });
-    }
-    children.push(service.child);
     const ks = given.k.split(',').map(Number);
     const peerUrl = (kind: Peer['kind']) => {
       const peer = fork(entry('service-peer-trial'), [
@@ -64,7 +51,23 @@ export async function benchService(args: readonly string[]): Promise<void> {
       children.push(peer);
       return new Promise<string>((resolve) => peer.once('message', (m) => resolve(String(m))));
     };
-    const plainUrl = await peerUrl('plain');
+    // Of a large bank its index takes minutes, as the service's own may.
+    const plainReady = given.only.includes('load') ? peerUrl('plain') : undefined;
+    await publish(folder, candidates, dimension, ks[0]!);
+    await publish(small, 1000, dimension, 16);
+    if (given.only.includes('start'))
+      await measureStart(folder, small, { rows: candidates, dimension, starts: Number(given.starts) });
+    if (!/load|soak/.test(given.only)) return;
+    const service = await startServe(folder);
+    if (given.only.includes('soak')) {
+      children.push(service.child);
+      const k = ks[0]!;
+      const again = () => publish(folder, candidates, dimension, k);
+      const common = { dimension, k, connections, minutes: Number(given.minutes) };
+      return await measureSoak({ ...common, service, load, publish: again });
+    }
+    children.push(service.child);
+    const plainUrl = await plainReady!;
     const emptyUrl = await peerUrl('empty');
     const grpcJsUrl = await peerUrl('grpc-js');
     for (const k of ks) {
@@ -100,15 +103,26 @@ export async function benchService(args: readonly string[]): Promise<void> {
 
 const entry = (name: string) => fileURLToPath(new URL(`./support/${name}.js`, import.meta.url));
 
-async function publish(folder: string, rows: number, dimension: number): Promise<void> {
+/** A bank with the engine that a build would choose for K. */
+async function publish(folder: string, rows: number, dimension: number, k: number): Promise<void> {
   const candidates = emptyTable(rows, dimension);
-  candidates.embeddings.set(bunchedVectors({ rows, dimension, seed: 1 }).data);
+  const vectors = bunchedVectors({ rows, dimension, seed: 1 });
+  candidates.embeddings.set(vectors.data);
   for (let row = 0; row < rows; row++) candidates.seeds[row] = row;
   const network = (c: string) => ({
     ...{ name: c, sha256: c.repeat(64), cardSha256: c.repeat(64), licence: 'CC0-1.0' },
   });
+  const engine = chooseEngine({ candidates: rows, dimension, k });
+  const index = engine === 'hnsw' ? resolveHnswParameters({}) : {};
+  const localFile = join(folder, 'index.hnsw');
+  if (engine === 'hnsw') {
+    const hnsw = await HnswEngine.build({ candidates: vectors, ...resolveHnswParameters({}) });
+    await hnsw.save(localFile);
+    await hnsw.close();
+  }
   await publishBank(openStore(folder), 'default', {
     candidates,
+    files: engine === 'hnsw' ? { 'index.hnsw': { localFile } } : {},
     inputs: {
       generator: network('a'),
       embedder: { ...network('b'), dimension, samePersonCeiling: 1 },
@@ -119,7 +133,7 @@ async function publish(folder: string, rows: number, dimension: number): Promise
     },
     counts: { generated: rows, accepted: rows, rejected: {} },
     parameters: {
-      ...{ operator: 'standardise/1', neighbours: 16, lambda: 1, engine: 'exact', index: {} },
+      ...{ operator: 'standardise/1', neighbours: k, lambda: 1, engine, index: { ...index } },
       calibration: { kind: 'none' },
     },
     gateResults: [],
