@@ -10,11 +10,13 @@ import { buildBank, DEFAULT_NETWORKS, findNetworks, type Networks } from '../src
 const OPTIONS = {
   size: { type: 'string', default: '2000' },
   generator: { type: 'string', default: DEFAULT_NETWORKS.generator },
-  /** Generators that it is compared with, by turns; none: ''. */
+  /** Generators that it is compared with, by turns, in builds of at most 2,000; none: ''. */
   against: { type: 'string', default: 'foilgan-64' },
   rounds: { type: 'string', default: '2' },
   threads: { type: 'string', default: String(availableParallelism()) },
 } as const;
+
+const MOST_COMPARED = 2000;
 
 /**
  * What a build costs beyond its networks: wall time by time inside ONNX sessions per thread (aim: at most 1.15), and the
@@ -29,13 +31,16 @@ export async function benchBuild(args: readonly string[]): Promise<void> {
     number,
   ];
   const { cards, cache } = resolveConfig();
-  const names = [values.generator, ...values.against.split(',').filter(Boolean)];
+  const networksOf = (generator: string) =>
+    findNetworks({ cards, cache }, { ...DEFAULT_NETWORKS, generator });
+  await build(await networksOf(values.generator), size, threads, true);
+  const others = values.against.split(',').filter(Boolean);
+  if (others.length === 0) return;
+  const names = [values.generator, ...others];
   const costs = names.map(() => [] as Cost[]);
-  for (let round = 0; round < (names.length > 1 ? rounds : 1); round++)
-    for (const [i, generator] of names.entries()) {
-      const networks = await findNetworks({ cards, cache }, { ...DEFAULT_NETWORKS, generator });
-      costs[i]!.push(await build(networks, size, threads, round + i === 0));
-    }
+  for (let round = 0; round < rounds; round++)
+    for (const [i, name] of names.entries())
+      costs[i]!.push(await build(await networksOf(name), Math.min(size, MOST_COMPARED), threads, false));
   const best = (i: number, what: keyof Cost) => Math.min(...costs[i]!.map((cost) => cost[what]));
   for (const [i, name] of names.entries()) {
     if (i === 0) continue;
