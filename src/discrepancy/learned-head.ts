@@ -47,7 +47,7 @@ export async function learnEstimator(lessons: Lessons, options: LearnOptions): P
       mostSteps: options.steps,
       errorOfR: errors.r,
       errorOfLogSigma: errors.logSigma,
-      distanceLimit: limitOf(place, lessons),
+      distanceLimit: limitOf(place, lessons.queries),
     },
   };
 }
@@ -65,17 +65,7 @@ function placeOf(queries: UnitMatrix): Place {
 /** Queries whose distances the limit is taken from. */
 const LOOKED_AT = 4096;
 
-/** More than so many times farther strangers are not let lie for a small sample's sake. */
-const MOST_FARTHER = 2;
-
-/**
- * A covariance fits its own sample better than other people: of squared distance h by a covariance to which x was one of n samples, x has
- * h/(1 − h/n) by that of the others (Sherman, Morrison 1950). So much farther people may lie than lessons, which were moved to the sample.
- */
-function limitOf(
-  { mean, whitening }: Place,
-  { queries: { data, rows, dimension: d }, samples = Number.POSITIVE_INFINITY }: Lessons,
-): number {
+function limitOf({ mean, whitening }: Place, { data, rows, dimension: d }: UnitMatrix): number {
   const count = Math.min(rows, LOOKED_AT);
   const distances = Float64Array.from({ length: count }, (_, i) => {
     const row = Math.floor((i * rows) / count);
@@ -87,7 +77,5 @@ function limitOf(
     return Math.hypot(...white) / Math.sqrt(d);
   }).sort();
   const quantile = (p: number) => distances[Math.floor(p * (count - 1))]!;
-  const square = (d * distances.reduce((sum, x) => sum + x * x, 0)) / count;
-  const farther = 1 / Math.sqrt(Math.max(1 - square / samples, MOST_FARTHER ** -2));
-  return farther * (quantile(QUANTILE) + REACH * (quantile(QUANTILE) - quantile(0.5)));
+  return quantile(QUANTILE) + REACH * (quantile(QUANTILE) - quantile(0.5));
 }

@@ -30,8 +30,6 @@ export interface Lessons {
   readonly sigma: Float64Array;
   /** Where the candidates lie; the network is told how each query stands to it. May be empty. */
   readonly mixture: Mixture;
-  /** Photos, and faces that count as some, by which it is known where people lie. Default: enough of them. */
-  readonly samples?: number | undefined;
 }
 
 export interface LearnOptions {

@@ -35,7 +35,7 @@ const GOLDEN = 0.6180339887498949;
 /**
  * What a bank answers to queries of three kinds, a third of each and mixed up: its own candidates, each left out of its own support
  * set; blends of two candidates; and draws of its calibration's mixture, or without one of a Gaussian with the candidates'
- * mean and covariance.
+ * mean and covariance: of that covariance as far as the calibration's sample can tell it.
  */
 export async function lessonsOf(
   pool: InferencePool,
@@ -47,7 +47,8 @@ export async function lessonsOf(
   const own = Array.from({ length: Math.min(rows, third) }, (_, i) =>
     Math.floor((i * rows) / Math.min(rows, third)),
   );
-  const source = calibration && calibration.mixture.length > 0 ? calibration : gaussianOf(candidates);
+  const source =
+    calibration && calibration.mixture.length > 0 ? calibration : gaussianOf(candidates, calibration);
   const asked = [
     candidates.gather(own),
     blendsOf(candidates, third),
@@ -73,7 +74,6 @@ export async function lessonsOf(
     return {
       ...mixedUp(UnitMatrix.concat(asked, dimension), answers),
       mixture: source.mixture,
-      samples: calibration && calibration.moments.n + calibration.shrinkage,
     };
   } finally {
     await exact.close();
@@ -128,13 +128,33 @@ const RIDGE = 1e-4;
 /** Candidates that the Gaussian is fitted to. */
 const MEASURED = 16_384;
 
-function gaussianOf(vectors: UnitMatrix): Pick<Calibration, 'mixture' | 'moments'> {
+function gaussianOf(
+  vectors: UnitMatrix,
+  calibration: Calibration | undefined,
+): Pick<Calibration, 'mixture' | 'moments'> {
   const moments = momentsOf(vectors.slice(0, Math.min(vectors.rows, MEASURED)));
   const d = vectors.dimension;
-  const covariance = covarianceOf(moments);
-  const ridge = (RIDGE * traceOf(covariance)) / d + 1e-12;
-  for (let i = 0; i < d; i++) covariance[i * d + i]! += ridge;
+  const measured = covarianceOf(moments);
+  const share = calibration ? roundShare(measured, calibration) : 0;
+  const variance = traceOf(measured) / d;
+  const covariance = measured.map(
+    (x, i) => (1 - share) * x + (i % (d + 1) === 0 ? (share + RIDGE) * variance + 1e-12 : 0),
+  );
   return { moments, mixture: [{ weight: 1, mean: moments.mean, covariance }] };
+}
+
+/**
+ * How much of a covariance that faces were moved to is the chance of its sample: people whom the sample did not have lie as if that share
+ * of it were the same in all directions (Ledoit, Wolf 2004, for normal distributions).
+ */
+function roundShare(covariance: Float64Array, { moments, shrinkage }: Calibration): number {
+  const d = moments.mean.length;
+  const trace = traceOf(covariance);
+  const squares = covariance.reduce((sum, x) => sum + x * x, 0);
+  const spread = squares - trace ** 2 / d;
+  const chance = (squares + trace ** 2) / (moments.n + shrinkage);
+  // Written so that a covariance of nothing at all gives 0.
+  return spread > 0 ? Math.min(1, chance / spread) : 0;
 }
 
 /** All of it in an order that has nothing to do with where it came from. */

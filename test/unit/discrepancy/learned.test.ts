@@ -148,18 +148,6 @@ describe('learnEstimator', () => {
     await expect(learned).rejects.toMatchObject({ code: 'FB_CANCELLED' });
   });
 
-  it('lets other people lie farther the fewer photos say where people lie, but not any number of times', async () => {
-    const limit = async (samples?: number) =>
-      (await learnEstimator({ ...lessons, samples }, { pool, hidden: [8], steps: 1, normals: normals() }))
-        .card.distanceLimit;
-    const [of16, of64, of640, all] = [await limit(16), await limit(64), await limit(640), await limit()];
-    expect(all).toBeLessThan(of640);
-    expect(of640).toBeLessThan(of64);
-    expect(of16).toBeCloseTo(2 * all, 9);
-    // Squared distances are nearly d.
-    expect((all / of64) ** 2).toBeCloseTo(1 - d / 64, 1);
-  });
-
   it('of a bank without any spread fails no more than of others', async () => {
     const one = UnitMatrix.concat(
       Array.from({ length: 600 }, () => candidates.slice(0, 1)),
