@@ -112,7 +112,7 @@ async function publish(folder: string, rows: number, dimension: number, k: numbe
   const network = (c: string) => ({
     ...{ name: c, sha256: c.repeat(64), cardSha256: c.repeat(64), licence: 'CC0-1.0' },
   });
-  const engine = chooseEngine({ candidates: rows, dimension, k });
+  const engine = chooseEngine({ candidates: rows, k });
   const index = engine === 'hnsw' ? resolveHnswParameters({}) : {};
   const localFile = join(folder, 'index.hnsw');
   if (engine === 'hnsw') {

@@ -33,6 +33,8 @@ const CONCLUSIONS = `## What follows
   candidates the ratio of HNSW (M = 32) grows 1.7 to 2.1 times at K ≤ 256 and 1.3 times at K = 1,024. Continued beyond what was
   measured, it comes to 1 near 250,000 candidates at K = 16, 450,000 at K = 64 and 950,000 at K = 256: there \`chooseEngine\` turns to
   HNSW; at larger K it never does. Requests that arrive together are joined into batches, so this is what a busy service sees.
+- **Dimensions.** Both engines cost in proportion to them, so the choice does not ask. Of 100,000 candidates of 512 dimensions, K = 16, the
+  service answered 1,195 requests a second by exact search and 674 by HNSW.
 - **One query at a time.** HNSW is sooner from 10,000 candidates on at K ≤ 64, but exact search answers within 2 ms at 50,000 and
   7 ms at 200,000 of one core's time, the order of one embedding. Ask for \`hnsw\` where that matters.
 - **r needs less recall than retrieval**: at a recall of .95 the error of r is 1 to 2 % of its spread.

@@ -2,24 +2,23 @@ import type { EngineKind } from './engine.js';
 
 export interface EngineChoice {
   readonly candidates: number;
-  readonly dimension: number;
   /** K: the size of the support sets that will be asked for. */
   readonly k: number;
 }
 
 /**
- * Candidates × dimension up to which exact search answers batches of queries sooner than HNSW (M = 32, recall .95), by K. From
- * docs/index-choice.md: exact search won at every measured size, up to 200,000 × 128; these are where the ratio, continued with
- * its growth from 50,000 to 200,000, comes to 1. At a K of 1,024 the ratio hardly grows.
+ * Candidates up to which exact search answers batches of queries sooner than HNSW (M = 32, recall .95), by K, of any dimension: both
+ * cost in proportion to it. From docs/index-choice.md: exact search won at every measured size, up to 200,000; these are where
+ * the ratio, continued with its growth from 50,000 to 200,000, comes to 1. At a K of 1,024 the ratio hardly grows.
  */
-const EXACT_UP_TO: readonly (readonly [k: number, values: number])[] = [
-  [16, 250_000 * 128],
-  [64, 450_000 * 128],
-  [256, 950_000 * 128],
+const EXACT_UP_TO: readonly (readonly [k: number, candidates: number])[] = [
+  [16, 250_000],
+  [64, 450_000],
+  [256, 950_000],
 ];
 
 /** The engine that serves batches of queries sooner; exact where they are equal, since it misses no neighbour. */
-export function chooseEngine({ candidates, dimension, k }: EngineChoice): EngineKind {
+export function chooseEngine({ candidates, k }: EngineChoice): EngineKind {
   const limit = EXACT_UP_TO.find(([most]) => k <= most)?.[1] ?? Number.POSITIVE_INFINITY;
-  return candidates * dimension <= limit ? 'exact' : 'hnsw';
+  return candidates <= limit ? 'exact' : 'hnsw';
 }

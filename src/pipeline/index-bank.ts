@@ -46,7 +46,7 @@ export async function indexCandidates(
   const vectors = UnitMatrix.adopt(candidates.embeddings, candidates.dimension, 'candidates');
   const engine =
     options.engine === 'auto'
-      ? chooseEngine({ candidates: vectors.rows, dimension: vectors.dimension, k: options.neighbours })
+      ? chooseEngine({ candidates: vectors.rows, k: options.neighbours })
       : options.engine;
   if (engine === 'exact')
     return { engine, parameters: {}, gates: [], file: undefined, discard: async () => {} };

@@ -3,22 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { chooseEngine } from '../../../src/neighbours/index.js';
 
 const size = fc.integer({ min: 1, max: 10_000_000 });
-const dimension = fc.integer({ min: 2, max: 1024 });
 const k = fc.integer({ min: 1, max: 4096 });
 
 describe('chooseEngine', () => {
   it('takes exact search for small banks and HNSW for large ones with a small K', () => {
-    expect(chooseEngine({ candidates: 20_000, dimension: 128, k: 16 })).toBe('exact');
-    expect(chooseEngine({ candidates: 1_000_000, dimension: 128, k: 16 })).toBe('hnsw');
+    expect(chooseEngine({ candidates: 20_000, k: 16 })).toBe('exact');
+    expect(chooseEngine({ candidates: 1_000_000, k: 16 })).toBe('hnsw');
   });
 
   it('never turns back to exact search as the bank grows, nor to HNSW as K grows', () => {
     fc.assert(
-      fc.property(size, dimension, k, fc.nat(1_000_000), fc.nat(4096), (n, d, few, grown, more) => {
-        const choice = chooseEngine({ candidates: n, dimension: d, k: few });
-        if (choice === 'hnsw')
-          expect(chooseEngine({ candidates: n + grown, dimension: d, k: few })).toBe('hnsw');
-        else expect(chooseEngine({ candidates: n, dimension: d, k: few + more })).toBe('exact');
+      fc.property(size, k, fc.nat(1_000_000), fc.nat(4096), (n, few, grown, more) => {
+        const choice = chooseEngine({ candidates: n, k: few });
+        if (choice === 'hnsw') expect(chooseEngine({ candidates: n + grown, k: few })).toBe('hnsw');
+        else expect(chooseEngine({ candidates: n, k: few + more })).toBe('exact');
       }),
     );
   });
