@@ -17,7 +17,8 @@ export function observed(log: Logger, metrics: ServiceMetrics): Interceptor {
     if (refusal) throw refusal;
     const seen = new Observation(log, metrics, request.method, request.header);
     try {
-      const response = await next(request);
+      const answer = next(request);
+      const response = await (request.stream ? answer : inTime(answer, request.signal));
       seen.mark(response.header);
       if (!response.stream) {
         if (!request.stream) seen.note(particularsOf(request.message, response.message));
@@ -29,6 +30,16 @@ export function observed(log: Logger, metrics: ServiceMetrics): Interceptor {
       throw seen.fail(error);
     }
   };
+}
+
+/** Ends with the deadline, or the client: who answers need not look at the signal himself. */
+function inTime<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    answer.then(resolve, reject);
+  });
 }
 
 /** A stream that ends only once it was read. */

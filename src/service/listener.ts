@@ -3,6 +3,7 @@ import {
   type Server as Http1Server,
   type IncomingHttpHeaders,
   type RequestListener,
+  type ServerResponse,
 } from 'node:http';
 import {
   constants,
@@ -17,7 +18,9 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { type AddressInfo, createServer as createTcp, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { FoilbankError, reasonOf } from '../errors.js';
+import { sniff } from './sniff.js';
 
 export interface TlsFiles {
   readonly cert: Buffer;
@@ -48,7 +51,6 @@ export interface Listener {
   close(milliseconds: number): Promise<void>;
 }
 
-const PREFACE = 'PRI * HTTP/2.0';
 const HTTP2 = {
   settings: { maxConcurrentStreams: 256, maxHeaderListSize: 16_384, enablePush: false },
   maxSessionInvalidFrames: 100,
@@ -57,6 +59,8 @@ const HTTP2 = {
   maxSettings: 32,
 };
 const MAX_CONNECTIONS = 4096;
+/** Silence after which the kernel asks whether a peer is still there. */
+const KEEP_ALIVE_MS = 60_000;
 
 /**
  * One port for HTTP/2 and HTTP/1.1: with TLS by ALPN, without it by a connection's first bytes.
@@ -67,7 +71,7 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
   const { host, port, tls, take, patience } = settings;
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const open: Open = { others: new Set(), talks: new Set(), answering: new Set() };
+  const open: Open = { others: new Map(), talks: new Set(), answering: new Map(), closing: false };
   const handler = guarded(settings.handler, patience, open);
   const times = { headersTimeout: patience, requestTimeout: patience, keepAliveTimeout: 65_000 };
   const limits = { connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 };
@@ -81,7 +85,11 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
       const options = { ...HTTP2, ...mutual, cert, key, allowHTTP1: true, minVersion: 'TLSv1.2' as const };
       const secure = createSecureServer({ ...options, handshakeTimeout: patience }, both);
       // The HTTP/1.1 side of it takes these from its own fields.
-      Object.assign(secure, times);
+      Object.assign(secure, times, limits);
+      secure.on('secureConnection', (socket: TLSSocket) => {
+        if (socket.alpnProtocol === 'h2') open.others.delete(peerOf(socket));
+        else open.others.set(peerOf(socket), socket);
+      });
       secure.on('checkContinue', both);
       offerFirst(secure, take, patience);
       track(secure, sessions);
@@ -99,19 +107,24 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
     // It never listens itself, and only then begins to watch over its connections' times.
     http1.emit('listening');
     const plain = http1;
-    server = createTcp((socket) => {
-      open.others.add(socket);
-      socket.once('close', () => open.others.delete(socket));
+    server = createTcp((socket) =>
       sniff(socket, patience, (isHttp2) => {
-        if (isHttp2) open.others.delete(socket);
+        if (isHttp2) open.others.delete(peerOf(socket));
         (isHttp2 ? http2 : plain).emit('connection', socket);
-      });
-    });
+      }),
+    );
   }
   server.maxConnections = MAX_CONNECTIONS;
   server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    open.others.set(peer, socket);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      open.others.delete(peer);
+    });
+    // A peer that vanished, with its network say, never closes: it would keep its place for ever.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     // What a client does to its connection is no fault of the process.
     socket.on('error', () => socket.destroy());
   });
@@ -131,7 +144,10 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
         });
         for (const session of sessions) session.close();
         for (const stream of open.talks) stream.close(constants.NGHTTP2_NO_ERROR);
-        for (const socket of open.others) if (!open.answering.has(socket)) socket.destroy();
+        open.closing = true;
+        for (const socket of open.others.values()) if (!open.answering.has(socket)) socket.destroy();
+        for (const response of open.answering.values())
+          if (!response.headersSent) response.setHeader('connection', 'close');
         http1?.close();
         http1?.closeIdleConnections();
       }),
@@ -140,13 +156,17 @@ export async function openListener(settings: ListenerSettings): Promise<Listener
 
 /** What a listener that closes need not wait for, and what it must. */
 interface Open {
-  /** Connections that are not HTTP/2, or have not said so yet. */
-  readonly others: Set<Socket>;
+  /** Connections that are not HTTP/2, or have not said so yet, by their peers. */
+  readonly others: Map<string, Socket>;
   /** Streams that end when their client says so: reflection's. */
   readonly talks: Set<ServerHttp2Stream>;
   /** Connections of HTTP/1.1 with a request under way. */
-  readonly answering: Set<Socket>;
+  readonly answering: Map<Socket, ServerResponse>;
+  closing: boolean;
 }
+
+/** Known of a connection before it is encrypted and after. */
+const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function track(
   server: {
@@ -161,26 +181,6 @@ function track(
     session.on('error', () => session.destroy());
   });
   server.on('sessionError', () => {});
-}
-
-/** Reads just enough to know the protocol, and puts it back. */
-function sniff(socket: Socket, patience: number, decided: (isHttp2: boolean) => void): void {
-  const timer = setTimeout(() => socket.destroy(), patience);
-  socket.once('close', () => clearTimeout(timer));
-  let seen = Buffer.alloc(0);
-  const look = () => {
-    const chunk: Buffer | null = socket.read();
-    if (!chunk) return;
-    seen = Buffer.concat([seen, chunk]);
-    const text = seen.subarray(0, PREFACE.length).toString('latin1');
-    const isHttp2 = text === PREFACE;
-    if (!isHttp2 && PREFACE.startsWith(text)) return;
-    clearTimeout(timer);
-    socket.off('readable', look);
-    socket.unshift(seen);
-    decided(isHttp2);
-  };
-  socket.on('readable', look);
 }
 
 /** Node makes requests and responses of streams in listeners of its own, which get what nobody took. */
@@ -200,12 +200,16 @@ function cutSlow(stream: ServerHttp2Stream, body: NodeJS.EventEmitter, patience:
   stream.once('close', () => clearTimeout(timer));
 }
 
-function guarded(handler: RequestListener, patience: number, { talks, answering }: Open): RequestListener {
+function guarded(handler: RequestListener, patience: number, open: Open): RequestListener {
+  const { talks, answering } = open;
   return (request, response) => {
     if (request.httpVersionMajor === 1) {
       const { socket } = request;
-      answering.add(socket);
-      response.once('close', () => answering.delete(socket));
+      answering.set(socket, response);
+      response.once('close', () => {
+        answering.delete(socket);
+        if (open.closing) socket.end();
+      });
     } else {
       const { stream } = request as unknown as Http2ServerRequest;
       // Both ways at once, as reflection talks, cannot be told from a body that does not end.

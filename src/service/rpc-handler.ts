@@ -11,7 +11,11 @@ import {
   createContextKey,
   createContextValues,
 } from '@connectrpc/connect';
-import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
+import type {
+  UniversalHandler,
+  UniversalServerRequest,
+  UniversalServerResponse,
+} from '@connectrpc/connect/protocol';
 import {
   compressionBrotli,
   compressionGzip,
@@ -20,7 +24,7 @@ import {
 } from '@connectrpc/connect-node';
 import type { Headed } from './entrance.js';
 import type { StreamTaker } from './listener.js';
-import { type Unary, unaryGrpc } from './unary-grpc.js';
+import { spellPlainly, type Unary, unaryGrpc } from './unary-grpc.js';
 
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
@@ -36,6 +40,8 @@ export interface RpcHandlerOptions extends ConnectRouterOptions {
   /** What is no RPC. */
   fallback(request: IncomingMessage, response: ServerResponse): void;
   onDefect(error: unknown): void;
+  /** Milliseconds after which a unary reply is dropped of which nothing was taken. */
+  readonly patience: number;
   /** Methods that many call, to be answered without Connect's streams where a call is plain gRPC. */
   readonly unary?: readonly Unary[];
 }
@@ -59,13 +65,13 @@ export interface RpcHandler {
  * here that is decided by its headers, and the body of one that may not is never read.
  */
 export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
-  const { routes, entrance, fallback, onDefect, unary = [], ...router } = options;
+  const { routes, entrance, fallback, onDefect, patience, unary = [], ...router } = options;
   const connect = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...router });
   routes(connect);
   const handlers = new Map(connect.handlers.map((handler) => [handler.requestPath, handler]));
   const { interceptors = [], readMaxBytes = 0xffffffff, maxTimeoutMs = 0x7fffffff } = router;
   const take = unaryGrpc({
-    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, entrance },
+    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, patience, entrance },
     dismiss: (stream) => afterLinger(stream, () => stream.close(constants.NGHTTP2_NO_ERROR)),
     usual: ({ path, stream, method, url, header, signal }, body) => {
       const common = { httpVersion: '2.0', method, url, header, signal };
@@ -94,12 +100,45 @@ export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
 
   function answerBy(handler: UniversalHandler, asked: UniversalServerRequest, response: Response): void {
     handler(asked)
-      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .then((answer) => {
+        if (handler.method.methodKind === 'unary') response.setTimeout(patience, () => cut(response));
+        return universalResponseToNodeResponse(told(answer, asked.method), response);
+      })
       // The client went away.
       .catch((error: unknown) => {
         if (!(error instanceof ConnectError)) onDefect(error);
       });
   }
+}
+
+function cut(response: Response): void {
+  if ('stream' in response) response.stream.close(constants.NGHTTP2_CANCEL);
+  else response.socket?.destroy();
+}
+
+/** Of what Connect answers by a status alone. */
+const WORDS: Readonly<Record<number, string>> = {
+  405: 'RPCs take POST, and GET where nothing changes\n',
+  415: 'RPCs take content-type: application/json, application/proto, application/grpc or application/grpc-web\n',
+};
+
+/** The same answer, in words. */
+function told(answer: UniversalServerResponse, method: string): UniversalServerResponse {
+  const { status, header, body, trailer } = answer;
+  const words = WORDS[status];
+  if (!body && words && method !== 'HEAD') {
+    const headers = new Headers(header);
+    headers.set('content-type', 'text/plain');
+    return { ...answer, header: headers, body: once(Buffer.from(words)) };
+  }
+  if (!body || !trailer) return answer;
+  return { ...answer, body: spelling(body, trailer) };
+}
+
+/** Trailers are whole once the body was read. */
+async function* spelling(body: AsyncIterable<Uint8Array>, trailer: Headers): AsyncIterable<Uint8Array> {
+  yield* body;
+  spellPlainly(trailer);
 }
 
 async function* once(body: Buffer): AsyncIterable<Uint8Array> {

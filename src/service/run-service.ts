@@ -127,6 +127,7 @@ export async function runService(
       door.admit({ method, url, header: (name) => header.get(name) }, scope),
     ...{ concurrency: limits.concurrency, draining: () => draining, log, metrics },
   });
+  const { host, port, tls, patienceMs: patience } = settings;
   const { handler, take } = rpcHandler({
     routes,
     entrance: (method, request) => entrance.refusal(method, request),
@@ -135,6 +136,7 @@ export async function runService(
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: limits.messageBytes,
     maxTimeoutMs: limits.deadlineMs,
+    patience,
     fallback: (request: IncomingMessage, response: ServerResponse) => {
       if (!inStudio?.(request, response)) plain(request, response);
     },
@@ -145,7 +147,6 @@ export async function runService(
     ],
     onDefect: (error) => log.error({ err: error }, 'defect'),
   });
-  const { host, port, tls, patienceMs: patience } = settings;
   const closeHolders = () => Promise.all([...holders.values()].map((h) => h.close()));
   const listening = async () => {
     await redis;

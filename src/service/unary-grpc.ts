@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import {
   type DescMessage,
   type DescMethodUnary,
@@ -34,6 +34,8 @@ export interface UnaryGrpcOptions {
   /** Of one message. */
   readonly readMaxBytes: number;
   readonly maxTimeoutMs: number;
+  /** Milliseconds after which a reply is dropped of which nothing was taken. */
+  readonly patience: number;
   /** @returns the answer to one whom his headers do not let in */
   entrance(method: DescMethodUnary, request: Headed): ConnectError | undefined;
   /** Answers what is no plain call after all, from its whole body. */
@@ -63,7 +65,7 @@ const PREFIX = 5;
  * Whatever is out of the ordinary goes Connect's way.
  */
 export function unaryGrpc(options: UnaryGrpcOptions): StreamTaker {
-  const { maxTimeoutMs, entrance, dismiss } = options;
+  const { maxTimeoutMs, entrance, dismiss, patience } = options;
   const methods = new Map(options.unary.map((one) => [pathOf(one.method), answering(one, options)]));
   return (stream, headers) => {
     const path = headers[':path'] ?? '';
@@ -76,7 +78,7 @@ export function unaryGrpc(options: UnaryGrpcOptions): StreamTaker {
     if (refusal) {
       stream.resume();
       dismiss(stream);
-      refuse(stream, refusal);
+      refuse(stream, patience, refusal);
     } else asked.answer({ ...headed, path, stream }, timeoutMs);
     return true;
   };
@@ -109,7 +111,7 @@ function headedOf({ session }: ServerHttp2Stream, headers: IncomingHttpHeaders, 
 
 function answering<M extends DescMethodUnary>(
   { method, answer }: Unary<M>,
-  { interceptors, readMaxBytes, usual, dismiss }: UnaryGrpcOptions,
+  { interceptors, readMaxBytes, usual, dismiss, patience }: UnaryGrpcOptions,
 ) {
   const innermost: Next = async (request) => ({
     ...{ stream: false, service: method.parent, method, header: new Headers(), trailer: new Headers() },
@@ -134,20 +136,22 @@ function answering<M extends DescMethodUnary>(
       };
       const fail = (error: unknown) =>
         end(() => {
-          if (!stream.readableEnded) dismiss(stream);
-          refuse(stream, error);
+          if (!stream.readableEnded && !stream.destroyed) dismiss(stream);
+          refuse(stream, patience, error);
         });
-      // Who answers need not look at the signal himself.
+      // Once it runs, the outermost interceptor ends it.
+      let runs = false;
       const stop = (text: string, code: Code) => {
         if (isOver) return;
         const reason = new ConnectError(text, code);
         control.abort(reason);
-        fail(reason);
+        if (!runs) fail(reason);
       };
       if (timeoutMs !== undefined)
         timer = setTimeout(() => stop('the operation timed out', Code.DeadlineExceeded), timeoutMs);
       stream.once('close', () => stop('the client went away', Code.Canceled));
       const came = (body: Buffer) => {
+        if (isOver) return;
         const message = messageIn<M['input']>(method.input, body);
         if (!message)
           return end(() => {
@@ -159,10 +163,11 @@ function answering<M extends DescMethodUnary>(
           ...{ ...common, url, header, signal, contextValues: createContextValues() },
           message: message as UnaryRequest['message'],
         };
+        runs = true;
         run(request)
           .then((response) => {
             const encoded = toBinary(method.output, response.message as MessageShape<M['output']>);
-            end(() => send(stream, response.header, frameOf(encoded)));
+            end(() => send(stream, patience, response.header, frameOf(encoded)));
           })
           .catch(fail);
       };
@@ -210,13 +215,27 @@ function frameOf(message: Uint8Array): Buffer {
   return framed;
 }
 
-function refuse(stream: ServerHttp2Stream, error: unknown): void {
+function refuse(stream: ServerHttp2Stream, patience: number, error: unknown): void {
   const trailer = new Headers();
   setTrailerStatus(trailer, ConnectError.from(error));
-  send(stream, new Headers(), undefined, trailer);
+  spellPlainly(trailer);
+  send(stream, patience, new Headers(), undefined, trailer);
 }
 
-function send(stream: ServerHttp2Stream, header: Headers, body?: Buffer, trailer?: Headers): void {
+/** Connect spells more by percent than gRPC's rules do, and grpc-js leaves a `%3A` or `%2C` as it is. */
+export function spellPlainly(trailer: Headers): void {
+  const spelt = trailer.get('grpc-message');
+  if (!spelt?.includes('%')) return;
+  trailer.set('grpc-message', decodeURIComponent(spelt).replace(/[^ -$&-~]+/g, encodeURIComponent));
+}
+
+function send(
+  stream: ServerHttp2Stream,
+  patience: number,
+  header: Headers,
+  body?: Buffer,
+  trailer?: Headers,
+): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const trailers = trailer ? Object.fromEntries(trailer) : { 'grpc-status': '0' };
   stream.once('wantTrailers', () => stream.sendTrailers(trailers));
@@ -225,4 +244,5 @@ function send(stream: ServerHttp2Stream, header: Headers, body?: Buffer, trailer
     { waitForTrailers: true },
   );
   stream.end(body);
+  stream.setTimeout(patience, () => stream.close(constants.NGHTTP2_CANCEL));
 }

@@ -312,8 +312,13 @@ describe('bad input', () => {
   });
 
   it('is refused by content type, method and path', async () => {
-    expect((await json('GetBank', 'x', { headers: { 'content-type': 'text/html' } })).status).toBe(415);
-    expect((await json('FindNeighbors', undefined, { method: 'GET', body: null })).status).toBe(405);
+    const form = { headers: { 'content-type': 'application/x-www-form-urlencoded' } };
+    expect(await json('GetBank', 'x', form)).toMatchObject({
+      ...{ status: 415, text: expect.stringContaining('application/json') },
+    });
+    expect(await json('FindNeighbors', undefined, { method: 'GET', body: null })).toMatchObject({
+      ...{ status: 405, text: expect.stringContaining('POST') },
+    });
     expect((await json('Nothing', {})).status).toBe(404);
     expect((await fetch(`${bench.service.url}/livez`, { method: 'DELETE' })).status).toBe(405);
   });
