@@ -5,7 +5,7 @@ import type { Logger } from '../log.js';
 import type { ServiceMetrics } from './metrics.js';
 import { Observation } from './observation.js';
 import { particularsOf } from './particulars.js';
-import { REFUSAL } from './rpc-handler.js';
+import { REFUSAL, SEEN } from './rpc-handler.js';
 
 /**
  * Outermost: gives every request an id, counts and times it, logs and traces how it ended, and turns what was thrown into an
@@ -15,6 +15,7 @@ export function observed(log: Logger, metrics: ServiceMetrics): Interceptor {
   return (next) => async (request) => {
     const refusal = request.contextValues.get(REFUSAL);
     if (refusal) throw refusal;
+    request.contextValues.set(SEEN, true);
     const seen = new Observation(log, metrics, request.method, request.header);
     try {
       const answer = next(request);

@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { constants, type Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { DescMethod } from '@bufbuild/protobuf';
 import {
+  Code,
   ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
@@ -16,6 +17,7 @@ import type {
   UniversalServerRequest,
   UniversalServerResponse,
 } from '@connectrpc/connect/protocol';
+import { codeFromHttpStatus } from '@connectrpc/connect/protocol-connect';
 import {
   compressionBrotli,
   compressionGzip,
@@ -37,6 +39,8 @@ export interface RpcHandlerOptions extends ConnectRouterOptions {
    * @returns the answer to one who may not come in; undefined for all others
    */
   entrance(method: DescMethod, request: Headed): ConnectError | undefined;
+  /** Told of a request that could not be read, which interceptors never see. @returns the answer with its headers */
+  unread(method: DescMethod, request: Headed, error: ConnectError): ConnectError;
   /** What is no RPC. */
   fallback(request: IncomingMessage, response: ServerResponse): void;
   onDefect(error: unknown): void;
@@ -54,6 +58,9 @@ export const REFUSAL: ContextKey<ConnectError | undefined> = createContextKey<Co
   undefined,
 );
 
+/** Of a request that interceptors saw. */
+export const SEEN: ContextKey<boolean> = createContextKey(false);
+
 export interface RpcHandler {
   readonly handler: RequestListener;
   /** Takes what it can answer without a request and a response of Node's. */
@@ -65,13 +72,13 @@ export interface RpcHandler {
  * here that is decided by its headers, and the body of one that may not is never read.
  */
 export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
-  const { routes, entrance, fallback, onDefect, patience, unary = [], ...router } = options;
+  const { routes, entrance, unread, fallback, onDefect, patience, unary = [], ...router } = options;
   const connect = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...router });
   routes(connect);
   const handlers = new Map(connect.handlers.map((handler) => [handler.requestPath, handler]));
   const { interceptors = [], readMaxBytes = 0xffffffff, maxTimeoutMs = 0x7fffffff } = router;
   const take = unaryGrpc({
-    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, patience, entrance },
+    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, patience, entrance, unread },
     dismiss: (stream) => afterLinger(stream, () => stream.close(constants.NGHTTP2_NO_ERROR)),
     usual: ({ path, stream, method, url, header, signal }, body) => {
       const common = { httpVersion: '2.0', method, url, header, signal };
@@ -102,7 +109,13 @@ export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
     handler(asked)
       .then((answer) => {
         if (handler.method.methodKind === 'unary') response.setTimeout(patience, () => cut(response));
-        return universalResponseToNodeResponse(told(answer, asked.method), response);
+        const { contextValues, method } = asked;
+        const isKnown = contextValues?.get(SEEN) || contextValues?.get(REFUSAL);
+        const header = new Headers(answer.header);
+        if (!isKnown)
+          for (const [name, value] of unread(handler.method, asked, errorOf(answer)).metadata)
+            header.set(name, value);
+        return universalResponseToNodeResponse(told({ ...answer, header }, method), response);
       })
       // The client went away.
       .catch((error: unknown) => {
@@ -116,6 +129,13 @@ function cut(response: Response): void {
   else response.socket?.destroy();
 }
 
+/** What Connect made of a request that it could not read: no defect of ours, though gRPC has rubbish answered as internal. */
+function errorOf({ status, trailer }: UniversalServerResponse): ConnectError {
+  const code = status === 200 ? Number(trailer?.get('grpc-status')) : codeFromHttpStatus(status);
+  const told = code && code !== Code.Internal ? code : Code.InvalidArgument;
+  return new ConnectError('the request could not be read', told);
+}
+
 /** Of what Connect answers by a status alone. */
 const WORDS: Readonly<Record<number, string>> = {
   405: 'RPCs take POST, and GET where nothing changes\n',
@@ -127,9 +147,9 @@ function told(answer: UniversalServerResponse, method: string): UniversalServerR
   const { status, header, body, trailer } = answer;
   const words = WORDS[status];
   if (!body && words && method !== 'HEAD') {
-    const headers = new Headers(header);
-    headers.set('content-type', 'text/plain');
-    return { ...answer, header: headers, body: once(Buffer.from(words)) };
+    const typed = new Headers(header);
+    typed.set('content-type', 'text/plain');
+    return { ...answer, header: typed, body: once(Buffer.from(words)) };
   }
   if (!body || !trailer) return answer;
   return { ...answer, body: spelling(body, trailer) };

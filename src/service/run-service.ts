@@ -24,6 +24,7 @@ import { KeyRing, openDoor } from './key-ring.js';
 import { openListener } from './listener.js';
 import { Lookups } from './lookup.js';
 import { ServiceMetrics } from './metrics.js';
+import { Observation } from './observation.js';
 import { pages, type Readiness } from './pages.js';
 import { QueueDoor } from './queue-door.js';
 import { alphaReflectionService, reflectionService } from './reflection.js';
@@ -131,6 +132,7 @@ export async function runService(
   const { handler, take } = rpcHandler({
     routes,
     entrance: (method, request) => entrance.refusal(method, request),
+    unread: (method, { header }, error) => new Observation(log, metrics, method, header).fail(error),
     interceptors: [observed(log, metrics), entrance.counting(), validated()],
     // A field that is mistyped is said, not left out: it might be the threshold.
     jsonOptions: { ignoreUnknownFields: false },

@@ -1,6 +1,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import {
   type DescMessage,
+  type DescMethod,
   type DescMethodUnary,
   fromBinary,
   type MessageShape,
@@ -38,6 +39,8 @@ export interface UnaryGrpcOptions {
   readonly patience: number;
   /** @returns the answer to one whom his headers do not let in */
   entrance(method: DescMethodUnary, request: Headed): ConnectError | undefined;
+  /** Told of a call that could not be read. @returns the answer with its headers */
+  unread(method: DescMethod, request: Headed, error: ConnectError): ConnectError;
   /** Answers what is no plain call after all, from its whole body. */
   usual(call: UnaryCall, body: Buffer): void;
   /** Lets go of the rest of a body that nobody wants. */
@@ -111,7 +114,7 @@ function headedOf({ session }: ServerHttp2Stream, headers: IncomingHttpHeaders, 
 
 function answering<M extends DescMethodUnary>(
   { method, answer }: Unary<M>,
-  { interceptors, readMaxBytes, usual, dismiss, patience }: UnaryGrpcOptions,
+  { interceptors, readMaxBytes, usual, dismiss, unread, patience }: UnaryGrpcOptions,
 ) {
   const innermost: Next = async (request) => ({
     ...{ stream: false, service: method.parent, method, header: new Headers(), trailer: new Headers() },
@@ -127,6 +130,8 @@ function answering<M extends DescMethodUnary>(
       const { signal } = control;
       let timer: NodeJS.Timeout | undefined;
       let isOver = false;
+      /** Then the outermost interceptor ends it, and tells of it. */
+      let runs = false;
       /** The first end is the end. */
       const end = (last: () => void) => {
         if (isOver) return;
@@ -137,10 +142,8 @@ function answering<M extends DescMethodUnary>(
       const fail = (error: unknown) =>
         end(() => {
           if (!stream.readableEnded && !stream.destroyed) dismiss(stream);
-          refuse(stream, patience, error);
+          refuse(stream, patience, runs ? error : unread(method, headed, ConnectError.from(error)));
         });
-      // Once it runs, the outermost interceptor ends it.
-      let runs = false;
       const stop = (text: string, code: Code) => {
         if (isOver) return;
         const reason = new ConnectError(text, code);

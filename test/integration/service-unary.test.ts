@@ -76,6 +76,18 @@ function raw(
   });
 }
 
+/** How many calls ended with one of the codes. */
+async function counted(codes: string): Promise<number> {
+  const text = await (await fetch(`${bench.service.url}/metrics`)).text();
+  const lines = text.matchAll(new RegExp(`^foilbank_rpc_seconds_count.*code="(?:${codes})"\\} (\\d+)`, 'gm'));
+  return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+function expectLogged({ 'x-request-id': id }: IncomingHttpHeaders): void {
+  expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(bench.logged()).toContain(id);
+}
+
 describe('a plain gRPC call', () => {
   it('is answered as every other one is', async () => {
     const embeddings = packedRows(queries(3));
@@ -131,12 +143,16 @@ describe('a plain gRPC call', () => {
       'a message that says it is compressed',
       () => Buffer.concat([Buffer.from([1]), frame(request()).subarray(1)]),
     ],
-  ])('of %s is refused', async (_, body) => {
-    const { 'grpc-status': status, ':status': http } = await raw((write, end) => {
+  ])('of %s is refused, counted and logged', async (_, body) => {
+    const before = await counted('invalid_argument|unimplemented');
+    const told = await raw((write, end) => {
       write(body());
       end();
     });
-    expect([http, Number(status) > 0]).toEqual([200, true]);
+    expect([told[':status'], Number(told['grpc-status']) > 0]).toEqual([200, true]);
+    expectLogged(told);
+    expect(await counted('invalid_argument|unimplemented')).toBe(before + 1);
+    expect(bench.logged()).not.toContain('defect');
   });
 
   it('of a message that is too large is refused before it came in whole', async () => {
@@ -144,11 +160,14 @@ describe('a plain gRPC call', () => {
       write(frame(Buffer.alloc(LIMIT + 1), 100 * LIMIT));
     });
     expect(answer['grpc-status']).toBe(String(Code.ResourceExhausted));
+    expectLogged(answer);
   });
 
   it('ends at its deadline, though its body has not come', async () => {
     const answer = await raw((write) => write(frame(request()).subarray(0, 20)), { 'grpc-timeout': '100m' });
     expect(answer['grpc-status']).toBe(String(Code.DeadlineExceeded));
+    expectLogged(answer);
+    expect(await counted('deadline_exceeded')).toBe(1);
   });
 
   it('leaves nothing under way when its client goes away', async () => {

@@ -32,7 +32,8 @@ const json = async (rpc: string, body: unknown, init: RequestInit = {}) => {
     body: typeof body === 'string' ? body : JSON.stringify(body),
     ...init,
   });
-  return { status: response.status, text: await response.text() };
+  const id = response.headers.get('x-request-id');
+  return { status: response.status, text: await response.text(), id };
 };
 const valuesOf = (row: number) => [...faces.row(row)];
 
@@ -286,6 +287,8 @@ describe('bad input', () => {
     const reply = await json('EstimateDiscrepancy', body);
     expect(reply.text).toContain(told);
     expect(reply.status).toBe(status);
+    expect(reply.id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(bench.logged()).toContain(reply.id);
   });
 
   it.each([
