@@ -33,13 +33,16 @@ export function observed(log: Logger, metrics: ServiceMetrics): Interceptor {
   };
 }
 
-/** Ends with the deadline, or the client: who answers need not look at the signal himself. */
+/**
+ * Ends with the deadline, or the client: who answers need not look at the signal himself. It holds nothing of the answer after that,
+ * as the signal lives until the client has read it.
+ */
 function inTime<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
-    answer.then(resolve, reject);
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
 }
 
