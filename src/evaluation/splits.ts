@@ -3,11 +3,18 @@ import type { InferencePool } from '../onnx/index.js';
 import type { OperatorName, OperatorSettings } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { scoreAllPairs } from './all-pairs.js';
+import { balancedTrials } from './balanced-trials.js';
 import { alignmentsOf, FARS, type NamedAlignment } from './collection.js';
 import { type Identities, identitiesOf } from './identities.js';
 import { operatingPoints } from './operating-points.js';
+import { foldAccuracy } from './pair-folds.js';
+import { scoresOfTrials } from './pair-trials.js';
 import { shuffled } from './random.js';
 import { IdentityResamples, type Interval, intervalOf } from './resampling.js';
+
+/** Pairs of one person that accuracy is measured on, where there are so many; and the fewest that ten folds need. */
+const MOST_PAIRS = 3000;
+const FEWEST_PAIRS = 10;
 
 /** Photos of half of the people, and who they show. */
 export interface Half {
@@ -51,6 +58,8 @@ export interface SplitRow {
     /** The mean over the splits in every resample. */
     readonly draws: Float64Array;
   }[];
+  /** Ten-fold accuracy on as many pairs of one person as of two, of each split; NaN below ten pairs. */
+  readonly accuracies: readonly number[];
 }
 
 /**
@@ -68,7 +77,12 @@ export async function evaluateSplits(
 ): Promise<SplitRow[]> {
   const { splits, resamples, seed = 1, operators, lambda, signal, onProgress } = options;
   const identities = identitiesOf(whole.labels);
-  const sums: { row: Omit<SplitRow, 'points'>; each: number[][]; draws: Float64Array[] }[] = [];
+  const sums: {
+    row: Omit<SplitRow, 'points' | 'accuracies'>;
+    each: number[][];
+    draws: Float64Array[];
+    accuracies: number[];
+  }[] = [];
   for (let split = 0; split < splits; split++) {
     const [calibration, test] = halvesOf(identities, seed * 1000 + split);
     const labels = labelsAt(whole.labels, test);
@@ -94,13 +108,21 @@ export async function evaluateSplits(
       }
       const scored = await scoreAllPairs(pool, tested, of, rows, { histogram: false, signal });
       const weights = new IdentityResamples(of.names, resamples, seed);
-      rows.forEach(({ name, estimator, k }, i) => {
+      const trials = of.genuine < FEWEST_PAIRS ? undefined : balancedTrials(of, MOST_PAIRS, seed + split);
+      rows.forEach((alignment, i) => {
+        const { name, estimator, k } = alignment;
         const points = operatingPoints(scored[i]!, of, FARS, weights);
         sums[i] ??= {
           row: { operator: name, estimator, k },
           each: FARS.map(() => []),
           draws: FARS.map(() => new Float64Array(resamples)),
+          accuracies: [],
         };
+        sums[i].accuracies.push(
+          trials
+            ? foldAccuracy(scoresOfTrials(tested, trials, alignment), trials.genuine).accuracy
+            : Number.NaN,
+        );
         points.forEach(({ tar, draws }, at) => {
           sums[i]!.each[at]!.push(tar);
           draws.forEach((value, draw) => {
@@ -113,8 +135,9 @@ export async function evaluateSplits(
     }
     onProgress?.(split + 1, splits);
   }
-  return sums.map(({ row, each, draws }) => ({
+  return sums.map(({ row, each, draws, accuracies }) => ({
     ...row,
+    accuracies,
     points: FARS.map((far, at) => {
       const tar = each[at]!.reduce((sum, x) => sum + x, 0) / splits;
       const interval = Number.isNaN(tar) ? undefined : intervalOf(draws[at]!);

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { CohortEstimator } from '../../../src/discrepancy/index.js';
+import { balancedTrials } from '../../../src/evaluation/balanced-trials.js';
 import {
   alignmentsOf,
   contradictions,
@@ -203,7 +204,9 @@ describe('evaluateSplits', () => {
       ['shift', 8],
       ['standardise', 8],
     ]);
-    for (const { points } of rows) {
+    for (const { points, accuracies } of rows) {
+      expect(accuracies).toHaveLength(3);
+      for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(0.8);
       const { tar, each, interval } = points[1]!;
       expect(each).toHaveLength(3);
       expect(tar).toBeCloseTo(each.reduce((sum, x) => sum + x, 0) / 3, 12);
@@ -212,10 +215,27 @@ describe('evaluateSplits', () => {
   });
 });
 
+describe('balancedTrials', () => {
+  it('are as many pairs of two people as of one, each of one only once', () => {
+    const of = identitiesOf(['a', 'b', 'a', 'c', 'a', 'b', 'b', 'd']);
+    for (const most of [3, 100]) {
+      const { left, right, genuine } = balancedTrials(of, most, 1);
+      const count = Math.min(most, of.genuine);
+      expect([...genuine]).toEqual([...Array(count).fill(1), ...Array(count).fill(0)]);
+      genuine.forEach((kind, i) => {
+        expect(of.of[left[i]!] === of.of[right[i]!]).toBe(kind === 1);
+      });
+      const own = Array.from({ length: count }, (_, i) => [left[i]!, right[i]!].sort().join());
+      expect(new Set(own).size).toBe(count);
+    }
+    expect(balancedTrials(of, 3, 1)).toEqual(balancedTrials(of, 3, 1));
+  });
+});
+
 describe('gainOf', () => {
   it('is 0 for raw, 1 for the reference, and has the interval of its draws', () => {
     const row = (tar: number): SplitRow => ({
-      ...{ operator: 'none', estimator: undefined, k: undefined },
+      ...{ operator: 'none', estimator: undefined, k: undefined, accuracies: [] },
       points: [
         {
           far: 1e-3,
