@@ -44,8 +44,6 @@ export interface RpcHandlerOptions extends ConnectRouterOptions {
   /** What is no RPC. */
   fallback(request: IncomingMessage, response: ServerResponse): void;
   onDefect(error: unknown): void;
-  /** Milliseconds after which a unary reply is dropped of which nothing was taken. */
-  readonly patience: number;
   /** Methods that many call, to be answered without Connect's streams where a call is plain gRPC. */
   readonly unary?: readonly Unary[];
 }
@@ -72,13 +70,13 @@ export interface RpcHandler {
  * here that is decided by its headers, and the body of one that may not is never read.
  */
 export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
-  const { routes, entrance, unread, fallback, onDefect, patience, unary = [], ...router } = options;
+  const { routes, entrance, unread, fallback, onDefect, unary = [], ...router } = options;
   const connect = createConnectRouter({ acceptCompression: [compressionGzip, compressionBrotli], ...router });
   routes(connect);
   const handlers = new Map(connect.handlers.map((handler) => [handler.requestPath, handler]));
   const { interceptors = [], readMaxBytes = 0xffffffff, maxTimeoutMs = 0x7fffffff } = router;
   const take = unaryGrpc({
-    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, patience, entrance, unread },
+    ...{ unary, interceptors, readMaxBytes, maxTimeoutMs, entrance, unread },
     dismiss: (stream) => afterLinger(stream, () => stream.close(constants.NGHTTP2_NO_ERROR)),
     usual: ({ path, stream, method, url, header, signal }, body) => {
       const common = { httpVersion: '2.0', method, url, header, signal };
@@ -108,7 +106,7 @@ export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
   function answerBy(handler: UniversalHandler, asked: UniversalServerRequest, response: Response): void {
     handler(asked)
       .then((answer) => {
-        if (handler.method.methodKind === 'unary') response.setTimeout(patience, () => cut(response));
+        if (handler.method.methodKind === 'unary') cutLate(response, maxTimeoutMs);
         const { contextValues, method } = asked;
         const isKnown = contextValues?.get(SEEN) || contextValues?.get(REFUSAL);
         const header = new Headers(answer.header);
@@ -124,9 +122,14 @@ export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
   }
 }
 
-function cut(response: Response): void {
-  if ('stream' in response) response.stream.close(constants.NGHTTP2_CANCEL);
-  else response.socket?.destroy();
+/** Who has not read a reply when every deadline is over reads it no more, and it would lie in memory for ever. */
+function cutLate(response: Response, milliseconds: number): void {
+  if ('stream' in response ? response.stream.destroyed : response.destroyed) return;
+  const timer = setTimeout(() => {
+    if ('stream' in response) response.stream.close(constants.NGHTTP2_CANCEL);
+    else response.socket?.destroy();
+  }, milliseconds);
+  response.once('close', () => clearTimeout(timer));
 }
 
 /** What Connect made of a request that it could not read: no defect of ours, though gRPC has rubbish answered as internal. */

@@ -138,7 +138,6 @@ export async function runService(
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: limits.messageBytes,
     maxTimeoutMs: limits.deadlineMs,
-    patience,
     fallback: (request: IncomingMessage, response: ServerResponse) => {
       if (!inStudio?.(request, response)) plain(request, response);
     },

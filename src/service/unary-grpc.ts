@@ -34,9 +34,8 @@ export interface UnaryGrpcOptions {
   readonly interceptors: readonly Interceptor[];
   /** Of one message. */
   readonly readMaxBytes: number;
+  /** Of a deadline, and of reading a reply. */
   readonly maxTimeoutMs: number;
-  /** Milliseconds after which a reply is dropped of which nothing was taken. */
-  readonly patience: number;
   /** @returns the answer to one whom his headers do not let in */
   entrance(method: DescMethodUnary, request: Headed): ConnectError | undefined;
   /** Told of a call that could not be read. @returns the answer with its headers */
@@ -68,7 +67,7 @@ const PREFIX = 5;
  * Whatever is out of the ordinary goes Connect's way.
  */
 export function unaryGrpc(options: UnaryGrpcOptions): StreamTaker {
-  const { maxTimeoutMs, entrance, dismiss, patience } = options;
+  const { maxTimeoutMs, entrance, dismiss } = options;
   const methods = new Map(options.unary.map((one) => [pathOf(one.method), answering(one, options)]));
   return (stream, headers) => {
     const path = headers[':path'] ?? '';
@@ -81,7 +80,7 @@ export function unaryGrpc(options: UnaryGrpcOptions): StreamTaker {
     if (refusal) {
       stream.resume();
       dismiss(stream);
-      refuse(stream, patience, refusal);
+      refuse(stream, refusal);
     } else asked.answer({ ...headed, path, stream }, timeoutMs);
     return true;
   };
@@ -114,7 +113,7 @@ function headedOf({ session }: ServerHttp2Stream, headers: IncomingHttpHeaders, 
 
 function answering<M extends DescMethodUnary>(
   { method, answer }: Unary<M>,
-  { interceptors, readMaxBytes, usual, dismiss, unread, patience }: UnaryGrpcOptions,
+  { interceptors, readMaxBytes, usual, dismiss, unread, maxTimeoutMs }: UnaryGrpcOptions,
 ) {
   const innermost: Next = async (request) => ({
     ...{ stream: false, service: method.parent, method, header: new Headers(), trailer: new Headers() },
@@ -142,7 +141,7 @@ function answering<M extends DescMethodUnary>(
       const fail = (error: unknown) =>
         end(() => {
           if (!stream.readableEnded && !stream.destroyed) dismiss(stream);
-          refuse(stream, patience, runs ? error : unread(method, headed, ConnectError.from(error)));
+          refuse(stream, runs ? error : unread(method, headed, ConnectError.from(error)));
         });
       const stop = (text: string, code: Code) => {
         if (isOver) return;
@@ -152,7 +151,10 @@ function answering<M extends DescMethodUnary>(
       };
       if (timeoutMs !== undefined)
         timer = setTimeout(() => stop('the operation timed out', Code.DeadlineExceeded), timeoutMs);
-      stream.once('close', () => stop('the client went away', Code.Canceled));
+      stream.once('close', () => {
+        stop('the client went away', Code.Canceled);
+        clearTimeout(timer);
+      });
       const came = (body: Buffer) => {
         if (isOver) return;
         const message = messageIn<M['input']>(method.input, body);
@@ -170,7 +172,11 @@ function answering<M extends DescMethodUnary>(
         run(request)
           .then((response) => {
             const encoded = toBinary(method.output, response.message as MessageShape<M['output']>);
-            end(() => send(stream, patience, response.header, frameOf(encoded)));
+            end(() => {
+              send(stream, response.header, frameOf(encoded));
+              if (!stream.destroyed)
+                timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), maxTimeoutMs);
+            });
           })
           .catch(fail);
       };
@@ -218,11 +224,11 @@ function frameOf(message: Uint8Array): Buffer {
   return framed;
 }
 
-function refuse(stream: ServerHttp2Stream, patience: number, error: unknown): void {
+function refuse(stream: ServerHttp2Stream, error: unknown): void {
   const trailer = new Headers();
   setTrailerStatus(trailer, ConnectError.from(error));
   spellPlainly(trailer);
-  send(stream, patience, new Headers(), undefined, trailer);
+  send(stream, new Headers(), undefined, trailer);
 }
 
 /** Connect spells more by percent than gRPC's rules do, and grpc-js leaves a `%3A` or `%2C` as it is. */
@@ -232,13 +238,7 @@ export function spellPlainly(trailer: Headers): void {
   trailer.set('grpc-message', decodeURIComponent(spelt).replace(/[^ -$&-~]+/g, encodeURIComponent));
 }
 
-function send(
-  stream: ServerHttp2Stream,
-  patience: number,
-  header: Headers,
-  body?: Buffer,
-  trailer?: Headers,
-): void {
+function send(stream: ServerHttp2Stream, header: Headers, body?: Buffer, trailer?: Headers): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const trailers = trailer ? Object.fromEntries(trailer) : { 'grpc-status': '0' };
   stream.once('wantTrailers', () => stream.sendTrailers(trailers));
@@ -247,5 +247,4 @@ function send(
     { waitForTrailers: true },
   );
   stream.end(body);
-  stream.setTimeout(patience, () => stream.close(constants.NGHTTP2_CANCEL));
 }
