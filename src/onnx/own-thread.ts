@@ -64,9 +64,9 @@ export class OwnThread implements NetworkHost {
         executionProviders: ['cpu'],
         graphOptimizationLevel: 'all',
         logSeverityLevel: 3,
-        // Helping threads look out busily for work within a run only. By default they go on for some milliseconds after each, which
-        // costs more than a small run itself (`npm run bench -- service`).
-        extra: { session: { force_spinning_stop: '1' } },
+        // Helping threads sleep until there is work. By default they look out for it busily, within a run and for milliseconds after each,
+        // which takes the processor from whoever else is at work (`npm run bench -- service`).
+        extra: { session: { intra_op: { allow_spinning: '0' } } },
       });
     } catch (error) {
       throw new FoilbankError('FB_MODEL_LOAD_FAILED', { name, reason: reasonOf(error) }, { cause: error });
