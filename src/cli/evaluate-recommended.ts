@@ -1,11 +1,9 @@
 import type { Manifest } from '../bank/index.js';
-import type { DiscrepancyEstimate } from '../discrepancy/index.js';
+import { type DiscrepancyEstimate, VIRTUAL } from '../discrepancy/index.js';
 import type { NamedAlignment } from '../evaluation/index.js';
 import { operatorOfId, resolveOperatorSettings } from '../scoring/index.js';
 
 type Way = Pick<NamedAlignment, 'settings' | 'estimator' | 'k'>;
-
-const VIRTUAL = 'virtual/1';
 
 /** Whether a way of scoring is the one that a bank's version recommends. */
 export function isRecommended({ parameters }: Manifest, { settings, estimator, k }: Way): boolean {

@@ -199,9 +199,11 @@ async function estimatesOf(
   const { signal } = context;
   const estimates: DiscrepancyEstimate[] = [];
   if (support) {
-    const ks = new Set([...options.k, support.bank.manifest.parameters.neighbours].sort((a, b) => a - b));
-    for (const k of [...ks].filter((k) => k <= support.search.candidates))
-      estimates.push(await new VirtualEstimator(support.search, k).estimate(embeddings, { signal }));
+    const { search, bank, virtual } = support;
+    const ks = [...new Set([...options.k, bank.manifest.parameters.neighbours])]
+      .filter((k) => k <= search.candidates)
+      .sort((a, b) => a - b);
+    estimates.push(...(await virtual.estimateSizes(embeddings, ks, { signal })));
   }
   for (const learned of learnedOf(support)) estimates.push(await learned.estimate(embeddings, { signal }));
   if (!options.cohort) return estimates;

@@ -10,4 +10,4 @@ export { type Kept, membershipAttack } from './membership.js';
 export { fitMixture } from './mixture.js';
 export { ESTIMATORS, type EstimatorName, LEARNED_FILE, openLearned } from './open-learned.js';
 export { openSupport, type Support } from './open-support.js';
-export { VirtualEstimator } from './virtual.js';
+export { VIRTUAL, VirtualEstimator } from './virtual.js';

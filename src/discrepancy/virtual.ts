@@ -8,9 +8,12 @@ import {
   estimateSizes,
 } from './estimator.js';
 
+/** Name and version of {@link VirtualEstimator}. */
+export const VIRTUAL = 'virtual/1';
+
 /** r and σ from virtual faces: the candidates of a bank. */
 export class VirtualEstimator implements Estimator {
-  readonly name = 'virtual/1';
+  readonly name = VIRTUAL;
 
   /** @param k K, at least 1 */
   constructor(

@@ -71,10 +71,7 @@ export async function lessonsOf(
       );
       before += queries.rows;
     }
-    return {
-      ...mixedUp(UnitMatrix.concat(asked, dimension), answers),
-      mixture: source.mixture,
-    };
+    return { ...mixedUp(UnitMatrix.concat(asked, dimension), answers), mixture: source.mixture };
   } finally {
     await exact.close();
   }

@@ -109,11 +109,8 @@ export function rpcHandler(options: RpcHandlerOptions): RpcHandler {
         if (handler.method.methodKind === 'unary') cutLate(response, maxTimeoutMs);
         const { contextValues, method } = asked;
         const isKnown = contextValues?.get(SEEN) || contextValues?.get(REFUSAL);
-        const header = new Headers(answer.header);
-        if (!isKnown)
-          for (const [name, value] of unread(handler.method, asked, errorOf(answer)).metadata)
-            header.set(name, value);
-        return universalResponseToNodeResponse(told({ ...answer, header }, method), response);
+        const marked = isKnown ? answer : withHeaders(answer, unread(handler.method, asked, errorOf(answer)));
+        return universalResponseToNodeResponse(told(marked, method), response);
       })
       // The client went away.
       .catch((error: unknown) => {
@@ -137,6 +134,12 @@ function errorOf({ status, trailer }: UniversalServerResponse): ConnectError {
   const code = status === 200 ? Number(trailer?.get('grpc-status')) : codeFromHttpStatus(status);
   const told = code && code !== Code.Internal ? code : Code.InvalidArgument;
   return new ConnectError('the request could not be read', told);
+}
+
+function withHeaders(answer: UniversalServerResponse, { metadata }: ConnectError): UniversalServerResponse {
+  const header = new Headers(answer.header);
+  for (const [name, value] of metadata) header.set(name, value);
+  return { ...answer, header };
 }
 
 /** Of what Connect answers by a status alone. */

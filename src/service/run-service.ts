@@ -128,7 +128,6 @@ export async function runService(
       door.admit({ method, url, header: (name) => header.get(name) }, scope),
     ...{ concurrency: limits.concurrency, draining: () => draining, log, metrics },
   });
-  const { host, port, tls, patienceMs: patience } = settings;
   const { handler, take } = rpcHandler({
     routes,
     entrance: (method, request) => entrance.refusal(method, request),
@@ -148,6 +147,7 @@ export async function runService(
     ],
     onDefect: (error) => log.error({ err: error }, 'defect'),
   });
+  const { host, port, tls, patienceMs: patience } = settings;
   const closeHolders = () => Promise.all([...holders.values()].map((h) => h.close()));
   const listening = async () => {
     await redis;

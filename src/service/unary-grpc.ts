@@ -72,9 +72,10 @@ export function unaryGrpc(options: UnaryGrpcOptions): StreamTaker {
   return (stream, headers) => {
     const path = headers[':path'] ?? '';
     const asked = isPlain(headers) ? methods.get(path) : undefined;
+    if (!asked) return false;
     const { timeoutMs, error } = parseTimeout(headers['grpc-timeout']?.toString() ?? null, maxTimeoutMs);
-    const headed = asked && !error ? headedOf(stream, headers, path) : undefined;
-    if (!asked || !headed) return false;
+    const headed = error ? undefined : headedOf(stream, headers, path);
+    if (!headed) return false;
     stream.on('error', () => {});
     const refusal = entrance(asked.method, headed);
     if (refusal) {
