@@ -1,13 +1,11 @@
 import type { Estimator } from '../../src/discrepancy/index.js';
 import { type Half, identitiesOf, scoreAllPairs } from '../../src/evaluation/index.js';
 import type { InferencePool } from '../../src/onnx/index.js';
-import { thresholdsAmong } from '../../src/pipeline/index.js';
+import { THRESHOLD_FACES, thresholdsAmong } from '../../src/pipeline/index.js';
 import { resolveOperatorSettings } from '../../src/scoring/index.js';
 import type { UnitMatrix } from '../../src/vectors/index.js';
 
 const SETTINGS = resolveOperatorSettings({ operator: 'standardise' });
-/** As `virtualThresholds` takes. */
-const QUERIES = 2000;
 
 /** How often strangers pass a threshold, by what was asked for: of each false match rate, by whose r and σ it was set and is asked. */
 export type ThresholdErrors = readonly {
@@ -27,7 +25,7 @@ export async function thresholdErrors(
   learned: Estimator,
   { embeddings, labels }: Half,
 ): Promise<ThresholdErrors> {
-  const some = faces.slice(0, Math.min(QUERIES, faces.rows));
+  const some = faces.slice(0, Math.min(THRESHOLD_FACES, faces.rows));
   const alone = Array.from({ length: some.rows }, (_, row) => ({ rows: [row] }));
   const byLookup = thresholdsAmong(some, await bank.estimate(some, { exclude: alone }), SETTINGS);
   const byLearned = thresholdsAmong(some, await learned.estimate(some), SETTINGS);

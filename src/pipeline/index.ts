@@ -28,4 +28,4 @@ export {
 export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
 export { type TuneRequest, type TuneResult, tuneBank } from './tune-bank.js';
 export { goldenOf, verifyModel } from './verify-model.js';
-export { thresholdsAmong } from './virtual-thresholds.js';
+export { THRESHOLD_FACES, thresholdsAmong } from './virtual-thresholds.js';

@@ -12,8 +12,8 @@ import {
 } from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 
-/** Faces that are compared with each other: 2.0 million pairs, of which 20 pass at a rate of 1e-5. */
-const QUERIES = 2000;
+/** Faces that are compared with each other: 2.0 million pairs, of which a rate of 1e-5 allows 20. */
+export const THRESHOLD_FACES = 2000;
 
 /**
  * Thresholds from a calibrated bank alone: each of its faces is an impostor to all others. Its own row is excluded from its support
@@ -28,7 +28,7 @@ export async function virtualThresholds(
 ): Promise<Threshold[]> {
   const vectors = UnitMatrix.adopt(candidates.embeddings, candidates.dimension, 'candidates');
   const firstDrawn = candidates.seeds.findIndex(isDrawn);
-  const m = Math.min(QUERIES, firstDrawn < 0 ? vectors.rows : firstDrawn);
+  const m = Math.min(THRESHOLD_FACES, firstDrawn < 0 ? vectors.rows : firstDrawn);
   const faces = vectors.slice(0, m);
   const exact = await ExactEngine.create({ candidates: vectors, pool });
   try {

@@ -7,25 +7,31 @@ export interface Threshold {
 }
 
 const RATES = [1e-2, 1e-3, 1e-4, 1e-5] as const;
-/** Fewest pairs above a threshold: with fewer its rate is known to a third at best. */
+/** Fewest pairs that a rate allows above its threshold: with fewer it is known to a third at best. */
 const FEWEST_ABOVE = 10;
+/** Standard errors by which a threshold errs to the strict side. */
+const STANDARD_ERRORS = 2;
 
 /**
- * Thresholds for false match rates of 1e-2 to 1e-5, as far down as the number of pairs carries.
+ * Thresholds for false match rates of 1e-2 to 1e-5, as far down as the number of pairs carries. How many pairs pass one is a matter of
+ * chance, of standard error √n where n are expected (Poisson); 2 √n fewer than the rate allows do, so that a rate is not exceeded
+ * because few pairs stand for it.
  *
  * @param impostors scores of pairs of different people; sorted in place
  */
 export function thresholdsOf(impostors: Float64Array): Threshold[] {
   impostors.sort();
-  return RATES.filter((rate) => rate * impostors.length >= FEWEST_ABOVE).map((falseMatchRate) => ({
-    falseMatchRate,
-    threshold: impostors[impostors.length - 1 - Math.floor(falseMatchRate * impostors.length)] as number,
-  }));
+  return RATES.map((rate) => ({ rate, allowed: rate * impostors.length }))
+    .filter(({ allowed }) => allowed >= FEWEST_ABOVE)
+    .map(({ rate, allowed }) => ({
+      falseMatchRate: rate,
+      threshold: impostors.at(-1 - Math.floor(allowed - STANDARD_ERRORS * Math.sqrt(allowed))) as number,
+    }));
 }
 
 /**
  * How often pairs of different people score higher, read off measured thresholds: between two of them the logarithm of the rate
- * falls in a straight line. Beyond them nothing was measured, so the outermost rate is told.
+ * falls in a straight line. Beyond them nothing was measured, so the outermost rate is told. Strict thresholds make it rather too high.
  *
  * @param measured by falling rate, as `thresholdsOf` gives them
  * @returns undefined where there are none
