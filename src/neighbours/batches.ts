@@ -21,7 +21,7 @@ interface Request {
 }
 
 export interface Batch {
-  /** Query vectors, shape [size, dimension]; rows from `count` on are zero. Ours to give away. */
+  /** Query vectors, shape [size, dimension]; rows from `count` on repeat the first. Ours to give away. */
   readonly queries: Float32Array;
   readonly size: number;
   readonly count: number;
@@ -119,6 +119,8 @@ export class BatchQueue {
       queries.set(request.queries.slice(begin, begin + rows).data, row * first.dimension);
       row += rows;
     }
+    // What is not asked costs as much as what is; zeros could cost more, as everything is equally far from them.
+    for (; row < size; row++) queries.copyWithin(row * first.dimension, 0, first.dimension);
     return { queries, size, count, width, wantsRows };
   }
 }

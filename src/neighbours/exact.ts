@@ -1,15 +1,17 @@
 import { FoilbankError } from '../errors.js';
-import { float32, floatsOf, GraphBuilder, type InferencePool, int64, type Network } from '../onnx/index.js';
+import { float32, floatsOf, type InferencePool, type Network, type Tensors } from '../onnx/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { type Batch, BatchQueue } from './batches.js';
 import { checkSearch, type NeighbourEngine, type Neighbours } from './engine.js';
-import { sortNeighbours } from './order.js';
+import { type Blocks, blocksOf, constantsOf, everything, exactGraph, sieveFor } from './exact-graph.js';
+import type { Found } from './order.js';
+import { keepNearest, type Passed } from './passed.js';
 
 /** Batch sizes that the sessions see: few enough for its memory to stay flat, and near enough to each other, as empty rows cost what full ones do. */
 const BATCH_SIZES = [1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64];
-/** Bounds of one run's intermediate [batch, candidates] and results [batch, width], in elements. */
+/** Bounds of one run's intermediate [batch, candidates] and of what passes its threshold, in elements. */
 const MAX_SIMILARITIES = 2 ** 24;
-const MAX_RESULTS = 2 ** 22;
+const MAX_PASSED = 2 ** 22;
 
 export interface ExactOptions {
   /** Shape [n, d], n ≥ 1. */
@@ -24,14 +26,15 @@ export interface ExactOptions {
 }
 
 /**
- * Exact search: one matrix product of a batch of queries with all candidates, and the k largest of each row. An ONNX graph, so
- * both steps are native code and run in the pool's threads. Putting them in order is left to {@link sortNeighbours}: onnxruntime
- * takes half as long for it again as for finding some hundred.
+ * Exact search: one matrix product of a batch of queries with all candidates, a threshold for each query that a sample says its k nearest
+ * will reach, and the order of those that do. The first two are an ONNX graph, so they are native code and run in the pool's threads.
+ * A query whose threshold fewer than k reach is searched again without one.
  */
 export class ExactEngine implements NeighbourEngine {
   readonly kind = 'exact';
   readonly candidates: number;
   readonly dimension: number;
+  readonly #blocks: Blocks;
   readonly #network: Network;
   readonly #queue: BatchQueue;
 
@@ -39,9 +42,10 @@ export class ExactEngine implements NeighbourEngine {
     this.candidates = candidates.rows;
     this.dimension = candidates.dimension;
     this.#network = network;
+    this.#blocks = blocksOf(candidates.rows);
     this.#queue = new BatchQueue({
       concurrency,
-      sizes: (width) => batchSizes(this.candidates, width),
+      sizes: (width) => this.#batchSizes(width),
       run: (batch) => this.#run(batch),
     });
   }
@@ -49,11 +53,11 @@ export class ExactEngine implements NeighbourEngine {
   /** @throws FoilbankError FB_CANDIDATES_EMPTY, FB_MODEL_LOAD_FAILED */
   static async create({ candidates, pool, giveAway = false }: ExactOptions): Promise<ExactEngine> {
     if (candidates.rows === 0) throw new FoilbankError('FB_CANDIDATES_EMPTY', {});
-    const { data } = giveAway ? candidates : candidates.shared();
+    const blocks = blocksOf(candidates.rows);
     const source = {
       name: 'exact search',
-      graph: exactGraph(candidates.dimension),
-      constants: { candidates: float32(data, [candidates.rows, candidates.dimension]) },
+      graph: exactGraph(candidates.dimension, blocks),
+      constants: constantsOf(giveAway ? candidates : candidates.shared(), blocks),
     };
     const network = await pool.load(source, { transfer: giveAway });
     return new ExactEngine(candidates, network, pool.threads);
@@ -71,31 +75,40 @@ export class ExactEngine implements NeighbourEngine {
     return this.#network.release();
   }
 
-  async #run({ queries, size, count, width, wantsRows }: Batch) {
-    const feeds = { queries: float32(queries, [size, this.dimension]), k: int64([width]) };
-    const outputs = wantsRows ? ['similarities', 'rows'] : ['similarities'];
-    const results = await this.#network.run(feeds, { outputs, transfer: true });
-    const rows = results.rows?.type === 'int32' ? results.rows.data : new Int32Array(0);
-    const similarities = floatsOf(results, 'similarities');
-    sortNeighbours(similarities.subarray(0, count * width), rows.subarray(0, count * width), width);
-    return { similarities, rows };
+  #batchSizes(width: number): readonly number[] {
+    // About half as many again as are wanted pass, and of few candidates some more.
+    const passing = sieveFor(this.#blocks, width)
+      ? Math.min(this.candidates, 2 * width + 64)
+      : this.candidates;
+    const most = Math.min(MAX_SIMILARITIES / this.candidates, MAX_PASSED / passing);
+    return BATCH_SIZES.filter((size) => size === 1 || size <= most);
   }
-}
 
-function batchSizes(candidates: number, width: number): readonly number[] {
-  const most = Math.min(MAX_SIMILARITIES / candidates, MAX_RESULTS / width);
-  return BATCH_SIZES.filter((size) => size === 1 || size <= most);
-}
+  async #run({ queries, size, count, width, wantsRows }: Batch): Promise<Found> {
+    const cells = count * width;
+    const found = { similarities: new Float32Array(cells), rows: new Int32Array(wantsRows ? cells : 0) };
+    const passed = await this.#search(queries, size, sieveFor(this.#blocks, width) ?? everything());
+    for (const query of keepNearest(passed, this.#blocks, count, width, found)) {
+      const [at, after] = [query * this.dimension, (query + 1) * this.dimension];
+      const all = await this.#search(queries.subarray(at, after), 1, everything());
+      const [from, to] = [query * width, (query + 1) * width];
+      keepNearest(all, this.#blocks, 1, width, {
+        similarities: found.similarities.subarray(from, to),
+        rows: found.rows.subarray(from, to),
+      });
+    }
+    return found;
+  }
 
-/** queries [b, d], candidates [n, d], k [1] → similarities [b, k] and rows [b, k] in any order; of a tie TopK takes the lower rows. */
-function exactGraph(dimension: number): Uint8Array {
-  const g = new GraphBuilder('exact-search');
-  const queries = g.input('queries', 'float32', ['b', dimension]);
-  const candidates = g.input('candidates', 'float32', ['n', dimension]);
-  const k = g.input('k', 'int64', [1]);
-  const products = g.node('Gemm', [queries, candidates], { transB: 1 });
-  const [similarities, rows] = g.nodes('TopK', [products, k], { axis: -1, largest: 1, sorted: 0 }, 2);
-  g.output('similarities', similarities!, 'float32', ['b', 'k']);
-  g.output('rows', g.node('Cast', [rows!], { to: 6 }), 'int32', ['b', 'k']);
-  return g.build();
+  async #search(queries: Float32Array, size: number, sieve: Tensors): Promise<Passed> {
+    const results = await this.#network.run({ queries: float32(queries, [size, this.dimension]), ...sieve });
+    const { places, blocks, last } = results;
+    if (places?.type !== 'int32' || blocks?.type !== 'int32')
+      throw new TypeError('exact search has other outputs');
+    return {
+      similarities: floatsOf(results, 'similarities'),
+      ...{ places: places.data, blocks: blocks.data },
+      last: last ? floatsOf(results, 'last') : new Float32Array(0),
+    };
+  }
 }

@@ -4,40 +4,43 @@ const ROW_MASK = 2 ** ROW_BITS - 1;
 /** Where the lower half of a double lies. */
 const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
 
+/** Similarities, each finite, and the rows of their candidates, 0..2²⁹ - 1, or none. */
+export interface Found {
+  readonly similarities: Float32Array;
+  readonly rows: Int32Array;
+}
+
 /**
- * Puts the neighbours of every query in order: the most similar first, and of equally similar ones the lower row first. Numbers are
+ * The nearest of a query in order: the most similar first, and of equally similar ones the lower row first. Numbers are
  * sorted natively, pairs are not: so each pair becomes one number, a double that holds the float and, below it, the row.
  *
- * @param similarities shape [m, width], each finite
- * @param rows the same shape, 0..2²⁹ - 1, or empty
+ * @param all in any order; may be changed
+ * @param nearest filled with as many as it holds, at most those of `all`
  */
-export function sortNeighbours(similarities: Float32Array, rows: Int32Array, width: number): void {
-  if (rows.length === 0) {
-    for (let from = 0; from < similarities.length; from += width)
-      similarities
-        .subarray(from, from + width)
-        .sort()
-        .reverse();
+export function nearestFirst(all: Found, nearest: Found): void {
+  const count = all.similarities.length;
+  const width = nearest.similarities.length;
+  if (all.rows.length === 0) {
+    const sorted = all.similarities.sort();
+    for (let i = 0; i < width; i++) nearest.similarities[i] = sorted[count - 1 - i]!;
     return;
   }
-  const pairs = new Float64Array(width);
+  const pairs = new Float64Array(count);
   const words = new Uint32Array(pairs.buffer);
-  for (let from = 0; from < similarities.length; from += width) {
-    for (let i = 0; i < width; i++) {
-      // Adding makes -0 a 0, which is as similar. A larger fraction lifts what is positive and lowers what is not.
-      const similarity = similarities[from + i]! + 0;
-      const row = rows[from + i]!;
-      pairs[i] = similarity;
-      words[2 * i + LOW]! |= similarity < 0 ? row : ROW_MASK - row;
-    }
-    pairs.sort();
-    for (let i = 0; i < width; i++) {
-      const at = width - 1 - i;
-      const held = words[2 * at + LOW]! & ROW_MASK;
-      words[2 * at + LOW]! &= ~ROW_MASK;
-      const similarity = pairs[at]!;
-      similarities[from + i] = similarity;
-      rows[from + i] = similarity < 0 ? held : ROW_MASK - held;
-    }
+  for (let i = 0; i < count; i++) {
+    // Adding makes -0 a 0, which is as similar. A larger fraction lifts what is positive and lowers what is not.
+    const similarity = all.similarities[i]! + 0;
+    const row = all.rows[i]!;
+    pairs[i] = similarity;
+    words[2 * i + LOW]! |= similarity < 0 ? row : ROW_MASK - row;
+  }
+  pairs.sort();
+  for (let i = 0; i < width; i++) {
+    const at = count - 1 - i;
+    const held = words[2 * at + LOW]! & ROW_MASK;
+    words[2 * at + LOW]! &= ~ROW_MASK;
+    const similarity = pairs[at]!;
+    nearest.similarities[i] = similarity;
+    nearest.rows[i] = similarity < 0 ? held : ROW_MASK - held;
   }
 }

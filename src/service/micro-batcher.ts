@@ -21,6 +21,8 @@ interface Waiting<Item, Result> {
   readonly since: number;
   resolve(result: Result): void;
   reject(error: unknown): void;
+  /** It is in a batch, which goes on whatever its signal says. */
+  taken(): void;
 }
 
 /**
@@ -59,16 +61,18 @@ export class MicroBatcher<Item, Result> {
         }),
       );
     return new Promise((resolve, reject) => {
-      const waiting: Waiting<Item, Result> = { key, item, rows, since: performance.now(), resolve, reject };
-      const drop = () => {
-        const at = this.#waiting.indexOf(waiting);
-        if (at < 0) return;
-        this.#waiting.splice(at, 1);
-        this.#rows -= rows;
-        reject(new FoilbankError('FB_CANCELLED', { what: 'lookup' }));
-      };
+      const waiting = { key, item, rows, since: performance.now(), resolve, reject, taken: () => {} };
       if (signal?.aborted) return reject(new FoilbankError('FB_CANCELLED', { what: 'lookup' }));
-      signal?.addEventListener('abort', drop, { once: true });
+      if (signal) {
+        const drop = () => {
+          this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+          this.#rows -= rows;
+          reject(new FoilbankError('FB_CANCELLED', { what: 'lookup' }));
+        };
+        signal.addEventListener('abort', drop, { once: true });
+        // The signal lives on until the client has read its answer, and would keep the item so long.
+        waiting.taken = () => signal.removeEventListener('abort', drop);
+      }
       this.#waiting.push(waiting);
       this.#rows += rows;
       this.#schedule();
@@ -109,6 +113,7 @@ export class MicroBatcher<Item, Result> {
       const fits = waiting.key === key && (taken.length === 0 || waiting.rows <= room);
       if (fits) {
         taken.push(waiting);
+        waiting.taken();
         room -= waiting.rows;
         this.#rows -= waiting.rows;
       } else left.push(waiting);

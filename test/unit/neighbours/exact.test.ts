@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { bunchedVectors } from '../../../bench/support/bunched-vectors.js';
+import { ExactEngine } from '../../../src/neighbours/index.js';
+import { InferencePool } from '../../../src/onnx/index.js';
+import { UnitMatrix } from '../../../src/vectors/index.js';
+
+const pool = new InferencePool({ threads: 1 });
+afterAll(() => pool.close());
+const DIMENSION = 8;
+const vectors = bunchedVectors({ rows: 5000, dimension: DIMENSION, seed: 1 });
+const queries = bunchedVectors({ rows: 5, dimension: DIMENSION, seed: 2 });
+
+/** Whatever order the candidates lie in, the k-th similarity is that of the definition, and every row has the similarity that is told of it. */
+async function isExact(candidates: UnitMatrix, asked: UnitMatrix, k: number): Promise<void> {
+  const engine = await ExactEngine.create({ candidates, pool });
+  const found = await engine.nearest(asked, k);
+  const bare = await engine.nearestSimilarities(asked, k);
+  await engine.close();
+  expect(bare.similarities).toEqual(found.similarities);
+  for (let q = 0; q < asked.rows; q++) {
+    const truth = Array.from({ length: candidates.rows }, (_, row) => asked.similarity(q, candidates, row));
+    const nearest = truth.toSorted((a, b) => b - a).slice(0, k);
+    const [from, to] = [q * found.width, (q + 1) * found.width];
+    const rows = found.rows.slice(from, to);
+    expect(new Set(rows).size).toBe(nearest.length);
+    found.similarities.slice(from, to).forEach((similarity, i) => {
+      expect(Math.abs(similarity - nearest[i]!)).toBeLessThan(1e-5);
+      expect(Math.abs(similarity - truth[rows[i]!]!)).toBeLessThan(1e-5);
+    });
+  }
+}
+
+describe('exact search', () => {
+  it('is exact for any number of candidates and any k', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        // Below and above 1,024, from where on it looks at blocks of 16.
+        fc.oneof(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1000, max: 5000 })),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (rows, share) => isExact(vectors.slice(0, rows), queries, 1 + Math.floor(share ** 3 * (rows - 1))),
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it('is exact where the sample of the candidates misleads', async () => {
+    const [query] = [queries.slice(0, 1)];
+    const rows = Array.from({ length: 4100 }, (_, row) => row);
+    const near = rows.toSorted((a, b) => query!.similarity(0, vectors, b) - query!.similarity(0, vectors, a));
+    // All that are near in blocks of their own, far ones in between: every block that is sampled or none.
+    const apart = rows.map((i) => (i % 64 < 16 ? near[(i >> 6) * 16 + (i % 64)]! : near[4099 - i]!));
+    for (const order of [near, near.toReversed(), apart])
+      for (const k of [3, 40, 300]) await isExact(vectors.gather(order), query!, k);
+  });
+
+  it('searches a query again of which too few passed, beside others of which enough did', async () => {
+    // The sample takes the first block of every three, and only there are candidates near the first query.
+    const far = vectors.slice(0, 1).data.map((x) => -x);
+    const rows = 600 * 3 * 16;
+    const data = new Float32Array(rows * DIMENSION);
+    for (let row = 0; row < rows; row++)
+      data.set((row >> 4) % 3 === 0 ? vectors.row(row % 5000) : far, row * DIMENSION);
+    const candidates = UnitMatrix.adopt(data, DIMENSION);
+    const opposite = UnitMatrix.adopt(far, DIMENSION);
+    await isExact(candidates, UnitMatrix.concat([queries.slice(0, 2), opposite], DIMENSION), 2000);
+  });
+
+  it('takes equal similarities by their row, however many are equal', async () => {
+    const same = UnitMatrix.concat(Array<UnitMatrix>(2100).fill(vectors.slice(0, 1)), DIMENSION);
+    const engine = await ExactEngine.create({ candidates: same, pool });
+    const found = await engine.nearest(queries.slice(0, 1), 50);
+    expect([...found.rows]).toEqual(Array.from({ length: 50 }, (_, row) => row));
+    await engine.close();
+  });
+});
