@@ -9,6 +9,8 @@ import { chooseEngine, HnswEngine, resolveHnswParameters } from '../src/neighbou
 import { InferencePool } from '../src/onnx/index.js';
 import { openSupport } from '../src/pipeline/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
+import { h2load, hasH2load } from './support/h2load.js';
+import { measureLoad } from './support/service-load.js';
 import type { Load, Loaded } from './support/service-load-trial.js';
 import type { Peer } from './support/service-peer-trial.js';
 import { measureSoak } from './support/service-soak.js';
@@ -19,7 +21,9 @@ const OPTIONS = {
   dimension: { type: 'string', default: '128' },
   k: { type: 'string', default: '16,512' },
   connections: { type: 'string', default: '64' },
-  seconds: { type: 'string', default: '4' },
+  seconds: { type: 'string', default: '3' },
+  /** Under load everything is measured so often by turns; medians are told. */
+  rounds: { type: 'string', default: '3' },
   only: { type: 'string', default: 'start,load' },
   starts: { type: 'string', default: '5' },
   minutes: { type: 'string', default: '15' },
@@ -70,31 +74,15 @@ export async function benchService(args: readonly string[]): Promise<void> {
     const plainUrl = await plainReady!;
     const emptyUrl = await peerUrl('empty');
     const grpcJsUrl = await peerUrl('grpc-js');
-    for (const k of ks) {
-      const common = { dimension, k, connections, seconds };
-      const inProcess = await engineRate(folder, dimension, k, seconds);
-      const plain = await load({ ...common, url: plainUrl, protocol: 'grpc', batch: 1 });
-      const plainJson = await load({ ...common, url: plainUrl, protocol: 'connect', batch: 1 });
-      const empty = await load({ ...common, url: emptyUrl, protocol: 'grpc', batch: 1 });
-      const emptyJson = await load({ ...common, url: emptyUrl, protocol: 'connect', batch: 1 });
-      const grpcJs = await load({ ...common, url: grpcJsUrl, protocol: 'grpc', batch: 1 });
-      const grpc = await load({ ...common, url: service.url, protocol: 'grpc', batch: 1 });
-      const json = await load({ ...common, url: service.url, protocol: 'connect', batch: 1 });
-      const large = await load({ ...common, url: service.url, protocol: 'grpc', batch: 256, connections: 4 });
-      const line = (name: string, { rate, p50, p99, failed }: Loaded, protocol: Loaded = empty) =>
-        console.log(
-          `K=${k} ${name}: ${rate.toFixed(0)}/s, ${(rate / plain.rate).toFixed(2)} × plain, ${(rate / inProcess).toFixed(2)} of in-process, ${(rate / protocol.rate).toFixed(2)} of empty; p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; ${failed} failed`,
-        );
-      console.log(`K=${k} in-process, batches of 64: ${inProcess.toFixed(0)}/s`);
-      line('empty handler, gRPC', empty);
-      line('empty handler, gRPC by grpc-js', grpcJs);
-      line('empty handler, Connect', emptyJson, emptyJson);
-      line('plain handler, gRPC', plain);
-      line('plain handler, Connect', plainJson, emptyJson);
-      line('service, gRPC', grpc);
-      line('service, Connect', json, emptyJson);
-      line('service, gRPC, 256 a request', large);
-    }
+    const urls = { plain: plainUrl, empty: emptyUrl, grpcJs: grpcJsUrl, service: service.url };
+    const engine = (k: number) => engineRate(folder, dimension, k, seconds);
+    const common = { dimension, connections, seconds, rounds: Number(given.rounds) };
+    for (const k of ks)
+      await measureLoad({ ...common, k, urls, engine, generate: hasH2load() ? h2load : load });
+    if (!hasH2load())
+      console.log(
+        "(the load was Node's, a third of what was measured: h2load of Debian's nghttp2-client takes less)",
+      );
   } finally {
     for (const child of children) child.kill();
     for (const each of [folder, small]) rmSync(each, { recursive: true });

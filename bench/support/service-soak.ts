@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { median } from './median.js';
 import type { Load, Loaded } from './service-load-trial.js';
 import type { Started } from './service-start.js';
 import { floorOf, type Sample, slopeOf } from './slope.js';
@@ -57,8 +58,6 @@ export async function measureSoak(soak: Soak): Promise<void> {
     `memory: ${perHour(slope)} ± ${perHour(2 * error)} MB an hour; ${(memory.at(-1)!.bytes / 1e6).toFixed(0)} MB at the end`,
   );
 }
-
-const median = (list: number[]): number => list.sort((a, b) => a - b)[list.length >> 1] ?? Number.NaN;
 
 function residentBytes({ child }: Started): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1000;

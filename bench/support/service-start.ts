@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { median } from './median.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -66,8 +67,6 @@ export async function measureStart(
     `resident: ${memory.toFixed(0)} MB, of which ${without.toFixed(0)} MB are the process: ${((memory - without) / vectors).toFixed(2)} × the vectors (${vectors.toFixed(0)} MB)`,
   );
 }
-
-const median = (list: number[]): number => list.sort((a, b) => a - b)[list.length >> 1]!;
 
 function emptyProcess(): Promise<number> {
   const started = performance.now();

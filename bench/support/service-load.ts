@@ -1,0 +1,53 @@
+import { median } from './median.js';
+import type { Load, Loaded } from './service-load-trial.js';
+
+export interface LoadTrials {
+  readonly k: number;
+  readonly dimension: number;
+  readonly connections: number;
+  /** Of every trial. */
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly urls: { readonly [peer in 'plain' | 'empty' | 'grpcJs' | 'service']: string };
+  /** Embeddings a second in this process. */
+  engine(k: number): Promise<number>;
+  generate(load: Load): Promise<Loaded>;
+}
+
+/** All are asked in every round, as the machine is not as fast in one as in the next: medians over the rounds, of ratios too. */
+export async function measureLoad({ urls, rounds, engine, generate, ...common }: LoadTrials): Promise<void> {
+  const { k } = common;
+  const one = { ...common, batch: 1, protocol: 'grpc' } as const;
+  const trials: readonly (readonly [string, Load])[] = [
+    ['plain handler, gRPC', { ...one, url: urls.plain }],
+    ['plain handler, Connect', { ...one, url: urls.plain, protocol: 'connect' }],
+    ['empty handler, gRPC', { ...one, url: urls.empty }],
+    ['empty handler, Connect', { ...one, url: urls.empty, protocol: 'connect' }],
+    ['empty handler, gRPC by grpc-js', { ...one, url: urls.grpcJs }],
+    ['service, gRPC', { ...one, url: urls.service }],
+    ['service, Connect', { ...one, url: urls.service, protocol: 'connect' }],
+    ['service, gRPC, 256 a request', { ...one, url: urls.service, batch: 256, connections: 4 }],
+  ];
+  const inProcess: number[] = [];
+  const loaded = trials.map((): Loaded[] => []);
+  for (let round = 0; round < rounds; round++) {
+    inProcess.push(await engine(k));
+    for (const [i, [, trial]] of trials.entries()) loaded[i]!.push(await generate(trial));
+  }
+  console.log(`K=${k} in-process, batches of 64: ${median(inProcess).toFixed(0)}/s`);
+  for (const [i, [name, { protocol }]] of trials.entries()) {
+    const mine = loaded[i]!;
+    const empty = loaded[protocol === 'grpc' ? 2 : 3]!;
+    const rate = mine.map((one) => one.rate);
+    const ratioTo = (others: readonly number[]) =>
+      median(rate.map((r, round) => r / others[round]!)).toFixed(2);
+    const [toPlain, toEmpty] = [loaded[0]!, empty].map((others) => ratioTo(others.map((one) => one.rate)));
+    console.log(
+      [
+        `K=${k} ${name}: ${median(rate).toFixed(0)}/s, ${toPlain} × plain, ${ratioTo(inProcess)} of in-process, ${toEmpty} of empty`,
+        `p50 ${median(mine.map((one) => one.p50)).toFixed(1)} ms, p99 ${median(mine.map((one) => one.p99)).toFixed(1)} ms (${median(mine.map((one) => one.p99 / one.p50)).toFixed(1)} ×)`,
+        `${mine.reduce((sum, one) => sum + one.failed, 0)} failed`,
+      ].join('; '),
+    );
+  }
+}
