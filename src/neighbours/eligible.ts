@@ -3,6 +3,7 @@ import { FoilbankError } from '../errors.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import type { EngineKind, NeighbourEngine, Neighbours } from './engine.js';
 import type { ExactEngine } from './exact.js';
+import { largestFirst } from './order.js';
 
 /** Candidates that may not support an embedding, besides those above the same-person ceiling. */
 export interface Exclusion {
@@ -17,7 +18,7 @@ export interface SupportOptions {
   readonly k: number;
   /** For all queries, or one for each. */
   readonly exclude?: Exclusion | readonly Exclusion[];
-  /** Leaves `rows` empty, which is cheaper where only r and σ are wanted. */
+  /** Leaves `rows` empty and `similarities` in any order, which is cheaper where only r and σ are wanted. */
   readonly similaritiesOnly?: boolean;
 }
 
@@ -129,8 +130,10 @@ export class SupportSearch {
   /** The eligible ones among one query's neighbours, at most k. */
   #sift(found: Neighbours, query: number, excluded: ReadonlySet<number>, k: number, engine: EngineKind) {
     const { width } = found;
-    const similarities = new Float32Array(Math.min(k, width));
-    const rows = new Int32Array(found.rows.length > 0 ? similarities.length : 0);
+    const ordered = found.rows.length > 0;
+    // Which of them are the nearest shows at the end only, where they come in any order.
+    const similarities = new Float32Array(ordered ? Math.min(k, width) : width);
+    const rows = new Int32Array(ordered ? similarities.length : 0);
     let aboveCeiling = 0;
     let count = 0;
     for (let i = query * width; i < (query + 1) * width && count < similarities.length; i++) {
@@ -142,9 +145,11 @@ export class SupportSearch {
         continue;
       }
       similarities[count] = similarity;
-      if (rows.length > 0) rows[count] = found.rows[i]!;
+      if (ordered) rows[count] = found.rows[i]!;
       count++;
     }
+    if (count > k) largestFirst(similarities.subarray(0, count), k);
+    count = Math.min(count, k);
     return {
       rows: rows.subarray(0, count),
       similarities: similarities.subarray(0, count),

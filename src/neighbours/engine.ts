@@ -25,7 +25,7 @@ export interface NeighbourEngine {
   readonly dimension: number;
   /** @throws FoilbankError FB_OPTION_INVALID (k), FB_EMBEDDING_LENGTH, and what the threads throw */
   nearest(queries: UnitMatrix, k: number): Promise<Neighbours>;
-  /** {@link nearest} with `rows` left empty: cheaper where only r and σ are wanted. */
+  /** {@link nearest} in any order and with `rows` left empty: cheaper where only r and σ are wanted. */
   nearestSimilarities(queries: UnitMatrix, k: number): Promise<Neighbours>;
   /** Frees memory and threads that the engine owns. Searches under way are rejected. */
   close(): Promise<void>;

@@ -72,11 +72,14 @@ describe.each(engines)('engine %s', (kind, make) => {
       }
   });
 
-  it('gives the same similarities without the rows', async () => {
+  it('gives the same similarities without the rows, in any order', async () => {
     const { similarities } = await engine.nearest(queries, 40);
     const bare = await engine.nearestSimilarities(queries, 40);
     expect(bare.rows).toHaveLength(0);
-    expect(bare.similarities).toEqual(similarities);
+    for (let q = 0; q < queries.rows; q++) {
+      const [from, to] = [40 * q, 40 * (q + 1)];
+      expect(bare.similarities.slice(from, to).sort().reverse()).toEqual(similarities.slice(from, to));
+    }
   });
 
   it('gives each of many overlapping searches its own answer', async () => {
