@@ -610,6 +610,11 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** {@link reasonOf}, and what is to be done about it where that is known. */
+export function adviceOf(error: unknown): string {
+  return error instanceof FoilbankError ? `${error.message}. ${error.remedy}` : reasonOf(error);
+}
+
 /** @param what was cancelled, for the message. @throws FoilbankError FB_CANCELLED when the signal is aborted */
 export function throwIfCancelled(signal: AbortSignal | undefined, what: string): void {
   if (signal?.aborted) throw new FoilbankError('FB_CANCELLED', { what });

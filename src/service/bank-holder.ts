@@ -1,5 +1,5 @@
 import { type BankStore, showBank } from '../bank/index.js';
-import { FoilbankError, reasonOf } from '../errors.js';
+import { adviceOf, FoilbankError, reasonOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { EngineThread } from './engine-spare.js';
 import type { ServiceMetrics } from './metrics.js';
@@ -116,7 +116,7 @@ export class BankHolder {
       else if (this.#refused?.version !== version || performance.now() > this.#refused.until)
         await this.#load(version);
     } catch (error) {
-      const fault = reasonOf(error);
+      const fault = adviceOf(error);
       if (fault !== this.#fault) log.warn({ bank, reason: fault }, 'the store cannot be asked');
       this.#fault = fault;
     }
@@ -145,7 +145,7 @@ export class BankHolder {
       await before?.retire();
     } catch (error) {
       const reason = reasonOf(error);
-      this.#refused = { version, reason, until: performance.now() + RETRY_MS };
+      this.#refused = { version, reason: adviceOf(error), until: performance.now() + RETRY_MS };
       const code = error instanceof FoilbankError ? error.code : 'FB_UNEXPECTED';
       metrics.refused.inc({ bank, code });
       log.error({ bank, version, code, reason }, 'version refused');
