@@ -59,7 +59,13 @@ const schema = z.object({
     .min(1),
   halvings: count,
   splits: z
-    .array(way.omit({ lambda: true }).extend({ points: z.array(point.extend({ each: z.array(figure) })) }))
+    .array(
+      way.omit({ lambda: true }).extend({
+        points: z.array(point.extend({ each: z.array(figure) })),
+        /** 10-fold, of each halving; absent from reports of before it was told. */
+        accuracies: z.array(figure).optional(),
+      }),
+    )
     .nullable(),
   warnings: z.array(z.string()),
 });
@@ -118,11 +124,12 @@ export function documentOf(
     }),
     halvings: splits?.[0]?.points[0]?.each.length ?? 0,
     splits:
-      splits?.map(({ operator, estimator, k, points }) => ({
+      splits?.map(({ operator, estimator, k, points, accuracies }) => ({
         ...{ operator, estimator: estimator ?? null, k: k ?? null },
         points: points.map(({ far, tar, interval: range, each }) => ({
           ...{ far, tar: finite(tar), interval: pair(range), each: each.map(finite) },
         })),
+        accuracies: accuracies.map(finite),
       })) ?? null,
     warnings: [...warnings],
   };

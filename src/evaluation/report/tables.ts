@@ -82,11 +82,14 @@ function groupTable(results: readonly Result[], threshold: number): TextTable {
 /** The means over splits. */
 export function splitTable(rows: readonly SplitRow[], splits: number): TextTable {
   return {
-    title: `People never used for calibration: mean over ${splits} random halvings, true accept rate in % with 95 % intervals`,
-    head: ['score', ...rateHead(rows[0]!.points)],
+    title: `People never used for calibration: mean over ${splits} random halvings, true accept rate in % with 95 % intervals; 10-fold accuracy`,
+    head: ['score', ...rateHead(rows[0]!.points), '10-fold'],
     rows: rows.map((row) => [
       row.estimator === undefined ? 'raw' : `${row.operator}, ${row.estimator.split('/')[0]} K ${row.k}`,
       ...row.points.map(withInterval),
+      percent(mean(row.accuracies), 2),
     ]),
   };
 }
+
+const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
