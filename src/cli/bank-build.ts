@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { buildBank, DEFAULT_NETWORKS, inService } from '../pipeline/index.js';
+import { buildBank, DEFAULT_NETWORKS, inService, type NetworkKind, networkNames } from '../pipeline/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type BuildCliOptions, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, withPool } from './context.js';
@@ -31,15 +31,29 @@ Examples:
   foilbank bank build --size 2000
   foilbank bank build lookalikes --size 50000 --generator my-models/stylegan.json --psi 0.8`,
     )
-    .action(async (name: string, options: Options, self: Command) => build(context(self), name, options));
+    .action(async (name: string, options: Options, self: Command) => {
+      const kinds: NetworkKind[] = ['generator', 'embedder', 'detector', 'landmarks'];
+      const asked = kinds.filter((kind) => self.getOptionValueSource(kind) === 'cli');
+      await build(
+        context(self),
+        name,
+        options,
+        Object.fromEntries(asked.map((kind) => [kind, options[kind]])),
+      );
+    });
 }
 
-async function build(context: CliContext, name: string, options: Options): Promise<void> {
+/** @param asked the networks that were named, not those that stand where none is */
+async function build(
+  context: CliContext,
+  name: string,
+  options: Options,
+  asked: Partial<Record<NetworkKind, string>>,
+): Promise<void> {
   const { json = false, force = false } = options;
   const store = storeOf(context);
   const service = await inService(store, name, force);
-  const generator = options.generator ?? service?.inputs.generator.name ?? DEFAULT_NETWORKS.generator;
-  const networks = await networksOf(context, { ...options, generator });
+  const networks = await networksOf(context, networkNames(service, asked));
   const view = progressView('faces', 'seeds', json);
   const { manifest, built } = await withPool(context, (pool) =>
     buildBank({

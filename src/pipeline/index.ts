@@ -22,6 +22,7 @@ export {
   type NetworkKind,
   type NetworkNames,
   type NetworkReference,
+  networkNames,
   planRefresh,
   type RefreshPlan,
 } from './refresh-plan.js';

@@ -68,7 +68,7 @@ export async function planRefresh(
   now: Date = new Date(),
 ): Promise<RefreshPlan> {
   const before = await inService(store, bank);
-  const names: NetworkNames = { ...DEFAULT_NETWORKS, ...(before && namesOf(before)), ...asked.networks };
+  const names = networkNames(before, asked.networks);
   const networks = await findNetworks(folders, names);
   const epoch = await nextEpoch(store, bank, before);
   const options = resolveBuildOptions(
@@ -105,11 +105,16 @@ async function nextEpoch(store: BankStore, bank: string, before: Manifest | unde
   });
 }
 
-const namesOf = ({ inputs: { generator, embedder, detector } }: Manifest): Partial<NetworkNames> => ({
-  generator: generator.name,
-  embedder: embedder.name,
-  ...(detector ? { detector: detector.name } : {}),
-});
+/** What is asked for, else what the version in service was made with, else the defaults. */
+export function networkNames(before: Manifest | undefined, asked: Partial<NetworkNames>): NetworkNames {
+  const { generator, embedder, detector } = before?.inputs ?? {};
+  return {
+    ...DEFAULT_NETWORKS,
+    ...(generator && embedder ? { generator: generator.name, embedder: embedder.name } : {}),
+    ...(detector ? { detector: detector.name } : {}),
+    ...asked,
+  };
+}
 
 /** The options of a version in service, but for those that hang on something that was asked for: they have other defaults. */
 function optionsOf({ inputs, counts, parameters }: Manifest, asked: Asked): Partial<BuildOptions> {

@@ -63,8 +63,8 @@ describe('an embedder of your own', () => {
     expect(await run('bank', 'pin', '000001', 'own')).toMatchObject({ code: 0 });
   });
 
-  it('is built anew with its own generator, not with the default one', async () => {
-    const again = ['bank', 'build', 'own', '--size', '64', '--embedder', card, '--min-score', '0'];
+  it('is built anew with its own networks, not with the default ones', async () => {
+    const again = ['bank', 'build', 'own', '--size', '64', '--min-score', '0'];
     const unknown = await run(...again);
     expect(unknown).toMatchObject({ code: 1 });
     expect(unknown.stderr).toMatch(/FB_CARD_UNKNOWN.*tiny-generator/);

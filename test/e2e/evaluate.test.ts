@@ -76,7 +76,7 @@ describe('foilbank evaluate', () => {
       expect(each.points[0]?.tar).toBeGreaterThan(0.05);
     }
     expect(result.splits).toHaveLength(5);
-    for (const { accuracies } of result.splits) {
+    for (const { accuracies } of result.splits as { accuracies: number[] }[]) {
       expect(accuracies).toHaveLength(2);
       for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(0.5);
     }
