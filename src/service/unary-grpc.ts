@@ -16,6 +16,7 @@ import {
 } from '@connectrpc/connect';
 import { parseTimeout, setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
 import { parsedUrl } from './asking.js';
+import { CallSignal } from './call-signal.js';
 import type { Headed } from './entrance.js';
 import type { StreamTaker } from './listener.js';
 
@@ -126,8 +127,7 @@ function answering<M extends DescMethodUnary>(
     method,
     answer: (headed: Omit<UnaryCall, 'signal'>, timeoutMs: number | undefined): void => {
       const { stream, url, header } = headed;
-      const control = new AbortController();
-      const { signal } = control;
+      const signal = new CallSignal();
       let timer: NodeJS.Timeout | undefined;
       let isOver = false;
       /** Then the outermost interceptor ends it, and tells of it. */
@@ -147,7 +147,7 @@ function answering<M extends DescMethodUnary>(
       const stop = (text: string, code: Code) => {
         if (isOver) return;
         const reason = new ConnectError(text, code);
-        control.abort(reason);
+        signal.end(reason);
         if (!runs) fail(reason);
       };
       if (timeoutMs !== undefined)
@@ -161,7 +161,7 @@ function answering<M extends DescMethodUnary>(
         const message = messageIn<M['input']>(method.input, body);
         if (!message)
           return end(() => {
-            stream.once('close', () => control.abort());
+            stream.once('close', () => signal.end(new ConnectError('the client went away', Code.Canceled)));
             usual({ ...headed, signal }, body);
           });
         const common = { stream: false, service: method.parent, method, requestMethod: 'POST' } as const;
