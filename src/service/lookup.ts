@@ -121,12 +121,18 @@ export class Lookups {
       ...{ operator: parameters.operator, lambda: parameters.lambda, coverageFloor },
       ...{ warnings: [...warnings], notes: [...notes] },
       presets: presetsOf(manifest).map((preset) => create(PresetSchema, preset)),
+      estimators: ['virtual', ...(learnedFor(manifest) === undefined ? [] : ['learned'])],
     });
   }
 }
 
-function checkLearned({ bank, version, parameters: { learned, neighbours } }: Manifest, k: number): void {
-  const here = learned?.neighbours === neighbours ? neighbours : undefined;
+/** The K that was learned for, which is of use where it is the recommended one. */
+const learnedFor = ({ parameters: { learned, neighbours } }: Manifest): number | undefined =>
+  learned?.neighbours === neighbours ? neighbours : undefined;
+
+function checkLearned(manifest: Manifest, k: number): void {
+  const { bank, version } = manifest;
+  const here = learnedFor(manifest);
   if (here === k) return;
   const reason = here === undefined ? 'nothing was learned' : `it was learned for K ${here}`;
   throw new FoilbankError('FB_LEARNED_ABSENT', { bank, version, k, reason });

@@ -46,6 +46,14 @@ const codeOf = (reply: Promise<unknown>) =>
   );
 
 describe('the estimator learned of a service', () => {
+  it('is offered by banks that have learned, and by no others', async () => {
+    const { banks } = await bench.client.support.listBanks({});
+    expect(banks.map(({ name, estimators }) => [name, estimators])).toEqual([
+      ['default', ['virtual', 'learned']],
+      ['unlearned', ['virtual']],
+    ]);
+  });
+
   it('answers as the library does, beside lookups of the same moment, and says where it looked the bank up', async () => {
     const support = await openSupport(pool, bench.store, 'default', { estimator: 'learned' });
     const [expected, truth] = [await support.estimator.estimate(some), await support.virtual.estimate(some)];

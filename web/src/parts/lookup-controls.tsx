@@ -9,7 +9,6 @@ export interface LookupChoice {
   readonly version: string;
 }
 
-const ESTIMATORS = ['virtual', 'learned'] as const;
 const LARGEST_K = 4096;
 
 export function LookupControls({
@@ -56,7 +55,7 @@ export function LookupControls({
           value={choice.estimator}
           onChange={({ currentTarget }) => change({ estimator: currentTarget.value })}
         >
-          {ESTIMATORS.map((name) => (
+          {bank.estimators.map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
