@@ -34,7 +34,7 @@ export interface BatchOptions {
   readonly concurrency: number;
   /** The allowed batch sizes for a width, ascending. */
   sizes(width: number): readonly number[];
-  /** Searches one batch: `similarities` and (if wanted) `rows` have shape [size, width]. */
+  /** Searches one batch: `similarities` and (if wanted) `rows` have shape [count, width], or more rows. */
   run(batch: Batch): Promise<{ similarities: Float32Array; rows: Int32Array }>;
 }
 

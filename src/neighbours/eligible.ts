@@ -150,9 +150,11 @@ export class SupportSearch {
     }
     if (count > k) largestFirst(similarities.subarray(0, count), k);
     count = Math.min(count, k);
+    // A view of the first would keep all of them.
+    const kept = similarities.length > k ? similarities.slice(0, count) : similarities.subarray(0, count);
     return {
       rows: rows.subarray(0, count),
-      similarities: similarities.subarray(0, count),
+      similarities: kept,
       complete: count === k,
       keptOut: { excluded: excluded.size, aboveCeiling },
       searched: { engine, width },

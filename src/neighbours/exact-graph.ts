@@ -1,14 +1,13 @@
 import { float32, GraphBuilder, int64, type TensorData, type Tensors } from '../onnx/index.js';
-import type { UnitMatrix } from '../vectors/index.js';
 
-/** Candidates are looked at by blocks of neighbouring rows; those that fill no block are the rest. */
+/** Candidates are looked at by blocks of neighbouring rows. */
 export interface Blocks {
   /** Rows of a block, a power of two. */
   readonly size: number;
   /** How many blocks there are, at least 1. */
   readonly count: number;
-  /** 0..size - 1 */
-  readonly rest: number;
+  /** Rows of the last block that are no candidates, 0..size - 1. */
+  readonly padding: number;
 }
 
 /** Below, looking at single rows costs nothing that could be measured. */
@@ -17,64 +16,70 @@ const BLOCK_SIZE = 16;
 
 export function blocksOf(candidates: number): Blocks {
   const size = candidates < FEWEST_FOR_BLOCKS ? 1 : BLOCK_SIZE;
-  return { size, count: Math.floor(candidates / size), rest: candidates % size };
-}
-
-/** The matrix as the graph takes it: two views of the same memory. */
-export function constantsOf({ data, rows, dimension }: UnitMatrix, { rest }: Blocks): Tensors {
-  const part = (begin: number, end: number) =>
-    float32(data.subarray(begin * dimension, end * dimension), [end - begin, dimension]);
-  return {
-    candidates: part(0, rows - rest),
-    ...(rest > 0 ? { rest: part(rows - rest, rows) } : {}),
-  };
+  const count = Math.ceil(candidates / size);
+  return { size, count, padding: count * size - candidates };
 }
 
 /** Blocks whose peaks are looked at to set a threshold: about as many, spread evenly. */
 const SAMPLE = 600;
 /** Standard errors of the sample's share by which a threshold errs to the low side: one query in 30,000 has to be searched again. */
 const STANDARD_ERRORS = 4;
-/** Below every similarity. */
+/** Below every similarity, and below that what stands where there is no candidate. */
 const ALL = -2;
+const NOBODY = -3;
 const NO_LIMIT = 2;
 
+/** What the graph is told besides the queries, and about how many candidates of each query will pass. */
+export interface Sieve {
+  readonly feeds: Tensors;
+  readonly passing: number;
+}
+
 /**
- * The graph's inputs that make about as many candidates pass as are wanted. Of n candidates each is among the `width` nearest with
+ * Makes about as many candidates pass as are wanted. Of n candidates each is among the `width` nearest with
  * probability p = width / n, so a block of B has one of them with 1 - (1 - p)ᴮ, if they lie as they may; that share of a sample of
  * blocks, and what chance may add, are let in.
  *
- * @returns undefined where only {@link EVERYTHING} is sure to hold them
+ * @returns undefined where only {@link everything} is sure to hold them
  */
-export function sieveFor({ size, count, rest }: Blocks, width: number): Tensors | undefined {
+export function sieveFor({ size, count, padding }: Blocks, width: number): Sieve | undefined {
+  const candidates = count * size - padding;
   const step = Math.max(1, Math.floor(count / SAMPLE));
   const sampled = Math.ceil(count / step);
-  const share = 1 - (1 - width / (count * size + rest)) ** size;
+  const share = 1 - (1 - width / candidates) ** size;
   const take = Math.ceil(sampled * share + STANDARD_ERRORS * Math.sqrt(sampled * share * (1 - share)) + 1);
-  return take < sampled ? { step: int64([step]), take: int64([take]), limit: scalar(NO_LIMIT) } : undefined;
+  if (take >= sampled) return undefined;
+  return {
+    feeds: { step: int64([step]), take: int64([take]), limit: scalar(NO_LIMIT) },
+    passing: Math.ceil(candidates * (1 - (1 - take / sampled) ** (1 / size))),
+  };
 }
 
-/** The inputs that let all candidates pass. */
-export const everything = (): Tensors => ({ step: int64([1]), take: int64([1]), limit: scalar(ALL) });
+/** Lets all candidates pass. */
+export const everything = ({ size, count, padding }: Blocks): Sieve => ({
+  feeds: { step: int64([1]), take: int64([1]), limit: scalar(ALL) },
+  passing: count * size - padding,
+});
 
 const scalar = (value: number): TensorData => float32(Float32Array.of(value), [1]);
 
 /**
- * queries [b, d], candidates [blocks · size, d], rest [rest, d] → the similarities that reach a threshold of their query's own:
+ * queries [b, d], candidates [n, d] → the similarities that reach a threshold of their query's own:
  * `similarities` [p], their `places` [p] among the rows of those blocks that hold any, and these `blocks` [h], counted through all
- * queries; both ascend. `rest` [b, rest] is all of the rest. onnxruntime's TopK of some hundred costs several times the product itself, as every
+ * queries; both ascend. onnxruntime's TopK of some hundred costs several times the product itself, as every
  * candidate that is nearer than those before it takes its place in a heap; here each step but the last ones runs through memory in order.
  */
-export function exactGraph(dimension: number, { size, count, rest }: Blocks): Uint8Array {
+export function exactGraph(dimension: number, { size, count, padding }: Blocks): Uint8Array {
   const g = new GraphBuilder('exact-search');
   const queries = g.input('queries', 'float32', ['b', dimension]);
-  const candidates = g.input('candidates', 'float32', [count * size, dimension]);
+  const candidates = g.input('candidates', 'float32', [count * size - padding, dimension]);
   const [step, take] = [g.input('step', 'int64', [1]), g.input('take', 'int64', [1])];
   const limit = g.input('limit', 'float32', [1]);
   const flat = g.ints([-1]);
-  const byBlock = g.node('Reshape', [
-    g.node('Gemm', [queries, candidates], { transB: 1 }),
-    g.ints([-1, size]),
-  ]);
+  const products = g.node('Gemm', [queries, candidates], { transB: 1 });
+  const whole =
+    padding > 0 ? g.node('Pad', [products, g.ints([0, 0, 0, padding]), g.scalar(NOBODY)]) : products;
+  const byBlock = g.node('Reshape', [whole, g.ints([-1, size])]);
   const peaks = g.node('Reshape', [
     g.node('ReduceMax', [byBlock], { axes: [1], keepdims: 0 }),
     g.ints([-1, count]),
@@ -93,9 +98,5 @@ export function exactGraph(dimension: number, { size, count, rest }: Blocks): Ui
   g.output('similarities', passed, 'float32', ['p']);
   g.output('places', g.cast(places, 'int32'), 'int32', ['p']);
   g.output('blocks', g.cast(blocks, 'int32'), 'int32', ['h']);
-  if (rest > 0) {
-    const last = g.input('rest', 'float32', [rest, dimension]);
-    g.output('last', g.node('Gemm', [queries, last], { transB: 1 }), 'float32', ['b', rest]);
-  }
   return g.build();
 }

@@ -1,9 +1,9 @@
 import { FoilbankError } from '../errors.js';
-import { float32, floatsOf, type InferencePool, type Network, type Tensors } from '../onnx/index.js';
+import { float32, floatsOf, type InferencePool, type Network } from '../onnx/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { type Batch, BatchQueue } from './batches.js';
 import { checkSearch, type NeighbourEngine, type Neighbours } from './engine.js';
-import { type Blocks, blocksOf, constantsOf, everything, exactGraph, sieveFor } from './exact-graph.js';
+import { type Blocks, blocksOf, everything, exactGraph, type Sieve, sieveFor } from './exact-graph.js';
 import type { Found } from './order.js';
 import { keepNearest, type Passed } from './passed.js';
 
@@ -53,11 +53,11 @@ export class ExactEngine implements NeighbourEngine {
   /** @throws FoilbankError FB_CANDIDATES_EMPTY, FB_MODEL_LOAD_FAILED */
   static async create({ candidates, pool, giveAway = false }: ExactOptions): Promise<ExactEngine> {
     if (candidates.rows === 0) throw new FoilbankError('FB_CANDIDATES_EMPTY', {});
-    const blocks = blocksOf(candidates.rows);
+    const { data, rows, dimension } = giveAway ? candidates : candidates.shared();
     const source = {
       name: 'exact search',
-      graph: exactGraph(candidates.dimension, blocks),
-      constants: constantsOf(giveAway ? candidates : candidates.shared(), blocks),
+      graph: exactGraph(dimension, blocksOf(rows)),
+      constants: { candidates: float32(data, [rows, dimension]) },
     };
     const network = await pool.load(source, { transfer: giveAway });
     return new ExactEngine(candidates, network, pool.threads);
@@ -75,22 +75,22 @@ export class ExactEngine implements NeighbourEngine {
     return this.#network.release();
   }
 
+  #sieve(width: number): Sieve {
+    return sieveFor(this.#blocks, width) ?? everything(this.#blocks);
+  }
+
   #batchSizes(width: number): readonly number[] {
-    // About half as many again as are wanted pass, and of few candidates some more.
-    const passing = sieveFor(this.#blocks, width)
-      ? Math.min(this.candidates, 2 * width + 64)
-      : this.candidates;
-    const most = Math.min(MAX_SIMILARITIES / this.candidates, MAX_PASSED / passing);
+    const most = Math.min(MAX_SIMILARITIES / this.candidates, MAX_PASSED / this.#sieve(width).passing);
     return BATCH_SIZES.filter((size) => size === 1 || size <= most);
   }
 
   async #run({ queries, size, count, width, wantsRows }: Batch): Promise<Found> {
     const cells = count * width;
     const found = { similarities: new Float32Array(cells), rows: new Int32Array(wantsRows ? cells : 0) };
-    const passed = await this.#search(queries, size, sieveFor(this.#blocks, width) ?? everything());
+    const passed = await this.#search(queries, size, this.#sieve(width));
     for (const query of keepNearest(passed, this.#blocks, count, width, found)) {
       const [at, after] = [query * this.dimension, (query + 1) * this.dimension];
-      const all = await this.#search(queries.subarray(at, after), 1, everything());
+      const all = await this.#search(queries.subarray(at, after), 1, everything(this.#blocks));
       const [from, to] = [query * width, (query + 1) * width];
       keepNearest(all, this.#blocks, 1, width, {
         similarities: found.similarities.subarray(from, to),
@@ -100,15 +100,11 @@ export class ExactEngine implements NeighbourEngine {
     return found;
   }
 
-  async #search(queries: Float32Array, size: number, sieve: Tensors): Promise<Passed> {
-    const results = await this.#network.run({ queries: float32(queries, [size, this.dimension]), ...sieve });
-    const { places, blocks, last } = results;
+  async #search(queries: Float32Array, size: number, { feeds }: Sieve): Promise<Passed> {
+    const results = await this.#network.run({ queries: float32(queries, [size, this.dimension]), ...feeds });
+    const { places, blocks } = results;
     if (places?.type !== 'int32' || blocks?.type !== 'int32')
       throw new TypeError('exact search has other outputs');
-    return {
-      similarities: floatsOf(results, 'similarities'),
-      ...{ places: places.data, blocks: blocks.data },
-      last: last ? floatsOf(results, 'last') : new Float32Array(0),
-    };
+    return { similarities: floatsOf(results, 'similarities'), places: places.data, blocks: blocks.data };
   }
 }

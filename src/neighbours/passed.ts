@@ -6,8 +6,6 @@ export interface Passed {
   readonly similarities: Float32Array;
   readonly places: Int32Array;
   readonly blocks: Int32Array;
-  /** [queries, rest] */
-  readonly last: Float32Array;
 }
 
 /**
@@ -19,12 +17,12 @@ export interface Passed {
  */
 export function keepNearest(
   passed: Passed,
-  { size, count, rest }: Blocks,
+  { size, count }: Blocks,
   queries: number,
   width: number,
   found: Found,
 ): number[] {
-  const { similarities, places, blocks, last } = passed;
+  const { similarities, places, blocks } = passed;
   const shift = Math.log2(size);
   const wantsRows = found.rows.length > 0;
   const lacking: number[] = [];
@@ -33,23 +31,16 @@ export function keepNearest(
     const [firstBlock, nextBlock] = [query * count, (query + 1) * count];
     let end = begin;
     while (end < places.length && blocks[places[end]! >> shift]! < nextBlock) end++;
-    const own = end - begin;
-    if (own + rest < width) lacking.push(query);
+    if (end - begin < width) lacking.push(query);
     else {
-      const values = new Float32Array(own + rest);
-      values.set(similarities.subarray(begin, end));
-      values.set(last.subarray(query * rest, (query + 1) * rest), own);
-      const rows = new Int32Array(wantsRows ? values.length : 0);
+      const rows = new Int32Array(wantsRows ? end - begin : 0);
       for (let i = 0; i < rows.length; i++) {
         const place = places[begin + i]!;
-        rows[i] =
-          i < own
-            ? (blocks[place >> shift]! - firstBlock) * size + (place & (size - 1))
-            : count * size + i - own;
+        rows[i] = (blocks[place >> shift]! - firstBlock) * size + (place & (size - 1));
       }
       const at = query * width;
       nearestFirst(
-        { similarities: values, rows },
+        { similarities: similarities.subarray(begin, end), rows },
         {
           similarities: found.similarities.subarray(at, at + width),
           rows: found.rows.subarray(at, at + width),

@@ -14,8 +14,8 @@ const STANDARD_ERRORS = 2;
 
 /**
  * Thresholds for false match rates of 1e-2 to 1e-5, as far down as the number of pairs carries. How many pairs pass one is a matter of
- * chance, of standard error √n where n are expected (Poisson); 2 √n fewer than the rate allows do, so that a rate is not exceeded
- * because few pairs stand for it.
+ * chance, of standard error √n where n are expected (Poisson; more where pairs share people); 2 √n fewer than the rate allows do, so that a
+ * rate is seldom exceeded because few pairs stand for it.
  *
  * @param impostors scores of pairs of different people; sorted in place
  */

@@ -65,7 +65,9 @@ export class MicroBatcher<Item, Result> {
       if (signal?.aborted) return reject(new FoilbankError('FB_CANCELLED', { what: 'lookup' }));
       if (signal) {
         const drop = () => {
-          this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+          const at = this.#waiting.indexOf(waiting);
+          if (at < 0) return;
+          this.#waiting.splice(at, 1);
           this.#rows -= rows;
           reject(new FoilbankError('FB_CANCELLED', { what: 'lookup' }));
         };

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bunchedVectors } from '../../../bench/support/bunched-vectors.js';
 import { ExactEngine } from '../../../src/neighbours/index.js';
+import { keepNearest } from '../../../src/neighbours/passed.js';
 import { InferencePool } from '../../../src/onnx/index.js';
 import { UnitMatrix } from '../../../src/vectors/index.js';
 
@@ -54,23 +55,52 @@ describe('exact search', () => {
       for (const k of [3, 40, 300]) await isExact(vectors.gather(order), query!, k);
   });
 
-  it('searches a query again of which too few passed, beside others of which enough did', async () => {
-    // The sample takes the first block of every three, and only there are candidates near the first query.
-    const far = vectors.slice(0, 1).data.map((x) => -x);
-    const rows = 600 * 3 * 16;
-    const data = new Float32Array(rows * DIMENSION);
-    for (let row = 0; row < rows; row++)
-      data.set((row >> 4) % 3 === 0 ? vectors.row(row % 5000) : far, row * DIMENSION);
-    const candidates = UnitMatrix.adopt(data, DIMENSION);
-    const opposite = UnitMatrix.adopt(far, DIMENSION);
-    await isExact(candidates, UnitMatrix.concat([queries.slice(0, 2), opposite], DIMENSION), 2000);
+  it.each([0, 7, 15])(
+    'searches a query again of which too few passed, with %i rows more than blocks',
+    async (more) => {
+      // The sample takes the first block of every three, and only there are candidates near the first queries.
+      const far = vectors.slice(0, 1).data.map((x) => -x);
+      const rows = 600 * 3 * 16 + more;
+      const data = new Float32Array(rows * DIMENSION);
+      for (let row = 0; row < rows; row++)
+        data.set((row >> 4) % 3 === 0 && row < 600 * 48 ? vectors.row(row % 5000) : far, row * DIMENSION);
+      const candidates = UnitMatrix.adopt(data, DIMENSION);
+      const opposite = UnitMatrix.adopt(far, DIMENSION);
+      const asked = UnitMatrix.concat([queries.slice(0, 2), opposite], DIMENSION);
+      for (const k of [40, 60, 2000]) await isExact(candidates, asked, k);
+    },
+  );
+
+  it('asks for more where too few passed, though others could fill the gap', () => {
+    const shape = { size: 16, count: 64, padding: 0 };
+    const passed = { similarities: [0.9], places: [0], blocks: [0] };
+    const found = { similarities: new Float32Array(2), rows: new Int32Array(2) };
+    const lacking = keepNearest(
+      {
+        similarities: Float32Array.from(passed.similarities),
+        places: Int32Array.from(passed.places),
+        blocks: Int32Array.from(passed.blocks),
+      },
+      shape,
+      1,
+      2,
+      found,
+    );
+    expect(lacking).toEqual([0]);
   });
 
-  it('takes equal similarities by their row, however many are equal', async () => {
-    const same = UnitMatrix.concat(Array<UnitMatrix>(2100).fill(vectors.slice(0, 1)), DIMENSION);
-    const engine = await ExactEngine.create({ candidates: same, pool });
-    const found = await engine.nearest(queries.slice(0, 1), 50);
-    expect([...found.rows]).toEqual(Array.from({ length: 50 }, (_, row) => row));
-    await engine.close();
-  });
+  it.each([8, 128, 512])(
+    'takes equal similarities by their row, however many are equal, of %i dimensions',
+    async (d) => {
+      const wide = bunchedVectors({ rows: 4, dimension: d, seed: 1 });
+      const same = UnitMatrix.concat(Array<UnitMatrix>(2101).fill(wide.slice(0, 1)), d);
+      const engine = await ExactEngine.create({ candidates: same, pool });
+      const found = await engine.nearest(wide.slice(1, 4), 50);
+      for (let q = 0; q < 3; q++)
+        expect([...found.rows.slice(50 * q, 50 * (q + 1))]).toEqual(
+          Array.from({ length: 50 }, (_, row) => row),
+        );
+      await engine.close();
+    },
+  );
 });
