@@ -38,13 +38,14 @@ export class ExactEngine implements NeighbourEngine {
   readonly #network: Network;
   readonly #queue: BatchQueue;
 
-  private constructor(candidates: UnitMatrix, network: Network, concurrency: number) {
+  private constructor(candidates: UnitMatrix, network: Network, threads: number) {
     this.candidates = candidates.rows;
     this.dimension = candidates.dimension;
     this.#network = network;
     this.#blocks = blocksOf(candidates.rows);
     this.#queue = new BatchQueue({
-      concurrency,
+      // While one is put in order, the next is searched.
+      concurrency: threads + 1,
       sizes: (width) => this.#batchSizes(width),
       run: (batch) => this.#run(batch),
     });
