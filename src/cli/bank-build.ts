@@ -1,27 +1,21 @@
 import { Command } from 'commander';
-import { buildBank, DEFAULT_NETWORKS, inService, type NetworkKind, networkNames } from '../pipeline/index.js';
+import { buildBank, inService, networkNames } from '../pipeline/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type BuildCliOptions, buildOptionsOf, withBuildOptions } from './build-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, withPool } from './context.js';
 import { describeBank } from './describe-bank.js';
-import { type FaceModelOptions, networksOf, withFaceModels } from './model-options.js';
+import { type NetworkOptions, networksOf, withKeptNetworks } from './model-options.js';
 import { whole } from './options.js';
 import { progressView } from './progress.js';
 
-interface Options extends FaceModelOptions, BuildCliOptions {
-  readonly generator?: string;
-}
+type Options = Partial<NetworkOptions> & BuildCliOptions;
 
 export function bankBuildCommand(context: ContextOf): Command {
   const command = new Command('build')
     .description('generate virtual faces, gate, index and publish them as a new version')
     .argument('[bank]', 'its name', DEFAULT_BANK)
-    .option('--size <count>', 'candidates wanted', whole(1, 2_000_000), 20_000)
-    .option(
-      '--generator <card>',
-      `model card of the generator, by name or path (default: as in service; of a new bank ${DEFAULT_NETWORKS.generator})`,
-    );
-  return withBuildOptions(withFaceModels(command))
+    .option('--size <count>', 'candidates wanted', whole(1, 2_000_000), 20_000);
+  return withBuildOptions(withKeptNetworks(command))
     .addHelpText(
       'after',
       `
@@ -31,29 +25,16 @@ Examples:
   foilbank bank build --size 2000
   foilbank bank build lookalikes --size 50000 --generator my-models/stylegan.json --psi 0.8`,
     )
-    .action(async (name: string, options: Options, self: Command) => {
-      const kinds: NetworkKind[] = ['generator', 'embedder', 'detector', 'landmarks'];
-      const asked = kinds.filter((kind) => self.getOptionValueSource(kind) === 'cli');
-      await build(
-        context(self),
-        name,
-        options,
-        Object.fromEntries(asked.map((kind) => [kind, options[kind]])),
-      );
-    });
+    .action(async (name: string, options: Options, self: Command) => build(context(self), name, options));
 }
 
-/** @param asked the networks that were named, not those that stand where none is */
-async function build(
-  context: CliContext,
-  name: string,
-  options: Options,
-  asked: Partial<Record<NetworkKind, string>>,
-): Promise<void> {
+async function build(context: CliContext, name: string, options: Options): Promise<void> {
   const { json = false, force = false } = options;
   const store = storeOf(context);
   const service = await inService(store, name, force);
-  const networks = await networksOf(context, networkNames(service, asked));
+  const { generator, embedder, detector, landmarks } = options;
+  const asked = Object.entries({ generator, embedder, detector, landmarks }).filter(([, card]) => card);
+  const networks = await networksOf(context, networkNames(service, Object.fromEntries(asked)));
   const view = progressView('faces', 'seeds', json);
   const { manifest, built } = await withPool(context, (pool) =>
     buildBank({

@@ -3,7 +3,7 @@ import type { Manifest } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { FaceModels } from '../faces/index.js';
 import { findModel, fingerprint } from '../onnx/index.js';
-import { DEFAULT_NETWORKS, type Networks } from '../pipeline/index.js';
+import { DEFAULT_NETWORKS, type NetworkKind, type Networks } from '../pipeline/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
 /** Names of model cards, or paths of card files. */
@@ -22,6 +22,19 @@ export function withFaceModels(command: Command): Command {
     .option('--embedder <card>', 'model card of the embedder, by name or path', DEFAULT_NETWORKS.embedder)
     .option('--detector <card>', 'model card of the detector', DEFAULT_NETWORKS.detector)
     .option('--landmarks <card>', 'model card of the landmark network', DEFAULT_NETWORKS.landmarks);
+}
+
+/** Adds the options that name all networks of a bank, which keeps those that it was made with. */
+export function withKeptNetworks(command: Command): Command {
+  const unless = (kind: NetworkKind) => `(default: as in service; of a new bank ${DEFAULT_NETWORKS[kind]})`;
+  return command
+    .option('--generator <card>', `model card of the generator, by name or path ${unless('generator')}`)
+    .option('--embedder <card>', `model card of the embedder ${unless('embedder')}`)
+    .option('--detector <card>', `model card of the detector ${unless('detector')}`)
+    .option(
+      '--landmarks <card>',
+      `model card of the landmark network (default: ${DEFAULT_NETWORKS.landmarks})`,
+    );
 }
 
 export async function faceModels(context: CliContext, options: FaceModelOptions): Promise<FaceModels> {

@@ -18,7 +18,7 @@ export function useBank(): {
   const [choice, setChoice] = useState<LookupChoice>({ k: bank?.k || 16, estimator: 'virtual', version: '' });
   useEffect(() => {
     if (bank?.k) setChoice({ k: bank.k, estimator: 'virtual', version: '' });
-  }, [bank?.name, bank?.k]);
+  }, [bank?.name, bank?.k, bank?.estimators.length]);
   const name = bank?.version ? bank.name : undefined;
   const versions = useTask(name ? (signal) => gallery.listVersions({ bank: name }, { signal }) : undefined, [
     ...[name, bank?.version],

@@ -51,7 +51,8 @@ export function Compare() {
       ((signal) =>
         support.findNeighbors(
           {
-            lookup: { ...lookup, k: Math.min(LOOKED_UP, choice.k) },
+            // What was learned knows no neighbours.
+            lookup: { ...lookup, k: Math.min(LOOKED_UP, choice.k), estimator: 'virtual' },
             embeddings: [pair.a, pair.b] as Embedding[],
           },
           { signal },

@@ -24,7 +24,13 @@ export function LookupControls({
 }) {
   const id = useId();
   const top = Math.min(LARGEST_K, bank.candidates);
-  const change = (part: Partial<LookupChoice>) => onChoice({ ...choice, ...part });
+  // What was learned holds for the version in service at its K.
+  const offered = choice.k === bank.k && !choice.version ? bank.estimators : ['virtual'];
+  const change = (part: Partial<LookupChoice>) => {
+    const next = { ...choice, ...part };
+    const keeps = next.k === bank.k && !next.version && bank.estimators.includes(next.estimator);
+    onChoice(keeps ? next : { ...next, estimator: 'virtual' });
+  };
   const ks = useMemo(() => ladder(top, bank.k), [top, bank.k]);
   return (
     <div class="controls">
@@ -55,7 +61,7 @@ export function LookupControls({
           value={choice.estimator}
           onChange={({ currentTarget }) => change({ estimator: currentTarget.value })}
         >
-          {bank.estimators.map((name) => (
+          {offered.map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
