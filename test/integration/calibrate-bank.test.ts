@@ -79,7 +79,7 @@ describe('calibrateBank', () => {
     expect((await verifyBank(store, 'blobs')).problems).toEqual([]);
   });
 
-  it('has thresholds that stranger faces pass at the asked rate', async () => {
+  it('has thresholds that stranger faces pass at the asked rate at most', async () => {
     const { calibration } = manifest.parameters;
     const [first] = calibration.kind === 'none' ? [] : calibration.thresholds;
     expect(first?.falseMatchRate).toBe(0.01);
@@ -96,7 +96,9 @@ describe('calibrateBank', () => {
         const s = faces.similarity(a, faces, b);
         if (((s - r[a]!) / sigma[a]! + (s - r[b]!) / sigma[b]!) / 2 > first!.threshold) passed++;
       }
-    expect(passed).toBe(Math.floor((0.01 * 150 * 149) / 2));
+    // Two standard errors fewer than the rate allows; rounding may tell the last one otherwise.
+    const allowed = (0.01 * 150 * 149) / 2;
+    expect(Math.abs(passed - Math.floor(allowed - 2 * Math.sqrt(allowed)))).toBeLessThanOrEqual(1);
   });
 
   it('marks draws as drawn, beside all faces under their old names', async () => {
