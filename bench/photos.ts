@@ -13,6 +13,7 @@ import {
   type Model,
   type TensorData,
 } from '../src/onnx/index.js';
+import { median } from './support/median.js';
 
 export interface PhotosBench {
   readonly name: 'photo to embedding';
@@ -78,15 +79,14 @@ export async function run(): Promise<PhotosBench | undefined> {
     if (round > 0) rounds.push(costs);
   }
   await pool.close();
-  const median = (of: (round: (typeof rounds)[number]) => number) =>
-    rounds.map(of).sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!;
+  const typical = (of: (round: (typeof rounds)[number]) => number) => median(rounds.map(of));
   const result: PhotosBench = {
     name: 'photo to embedding',
-    ratio: median((r) => r.single.seconds / r.read.seconds),
-    ratioToBatches: median((r) => r.batched.seconds / r.read.seconds),
-    cpuRatio: median((r) => r.single.cpu / r.read.cpu),
-    cpuRatioToBatches: median((r) => r.batched.cpu / r.read.cpu),
-    photosPerSecond: median((r) => PHOTOS / r.read.seconds),
+    ratio: typical((r) => r.single.seconds / r.read.seconds),
+    ratioToBatches: typical((r) => r.batched.seconds / r.read.seconds),
+    cpuRatio: typical((r) => r.single.cpu / r.read.cpu),
+    cpuRatioToBatches: typical((r) => r.batched.cpu / r.read.cpu),
+    photosPerSecond: typical((r) => PHOTOS / r.read.seconds),
   };
   const both = (ratio: number, cpu: number) => `${ratio.toFixed(2)} (of processor time ${cpu.toFixed(2)})`;
   console.log(

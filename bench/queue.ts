@@ -22,6 +22,7 @@ import {
 } from '../src/jobs/index.js';
 import { createLog } from '../src/log.js';
 import { InferencePool } from '../src/onnx/index.js';
+import { median } from './support/median.js';
 import { startRedis } from './support/redis.js';
 import { slopeOf } from './support/slope.js';
 import { tied } from './support/tied.js';
@@ -127,7 +128,7 @@ async function benchOverhead(
     }
   });
   await pool.close();
-  console.log(`  median ratio ${medianOf(ratios).toFixed(3)} (aim: at most 1.05)`);
+  console.log(`  median ratio ${median(ratios).toFixed(3)} (aim: at most 1.05)`);
 }
 
 /** Real worker processes of one thread each, one and then two of them, on the same chunks. */
@@ -176,7 +177,7 @@ async function benchWorkers(
           `  two workers of one thread / one   ${ratios.at(-1)!.toFixed(2)}   (${alone[round]!.toFixed(1)} s / ${both.toFixed(1)} s)`,
         );
       }
-      console.log(`  median ${medianOf(ratios).toFixed(2)} (aim: at least 1.8)`);
+      console.log(`  median ${median(ratios).toFixed(2)} (aim: at least 1.8)`);
       // One inference thread is not all that a worker does: decoding, gates and parts go on beside it.
       const room = availableParallelism() / cores;
       console.log(`  one worker uses ${cores.toFixed(2)} of the cores: room for ${room.toFixed(2)}`);
@@ -238,7 +239,7 @@ async function benchHandOut(url: string, folder: string): Promise<void> {
       const { chunks } = await showFlow(queues, id);
       looks.sort((a, b) => a - b);
       console.log(
-        `  ${chunks.total} chunks handed out in ${handedOut.toFixed(1)} s (aim: at most 10); a look at them ${medianOf(looks).toFixed(1)} ms, the longest of 100 ${looks.at(-1)!.toFixed(1)} ms (aim: under 50)`,
+        `  ${chunks.total} chunks handed out in ${handedOut.toFixed(1)} s (aim: at most 10); a look at them ${median(looks).toFixed(1)} ms, the longest of 100 ${looks.at(-1)!.toFixed(1)} ms (aim: under 50)`,
       );
       await workers.close(1000);
       // Nobody shall make these chunks.
@@ -253,6 +254,3 @@ async function seconds(work: () => Promise<unknown>): Promise<number> {
   await work();
   return (performance.now() - started) / 1000;
 }
-
-const medianOf = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;

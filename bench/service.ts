@@ -77,9 +77,9 @@ export async function benchService(args: readonly string[]): Promise<void> {
     const urls = { plain: plainUrl, empty: emptyUrl, grpcJs: grpcJsUrl, service: service.url };
     const engine = (k: number) => engineRate(folder, dimension, k, seconds);
     const common = { dimension, connections, seconds, rounds: Number(given.rounds) };
-    for (const k of ks)
-      await measureLoad({ ...common, k, urls, engine, generate: hasH2load() ? h2load : load });
-    if (!hasH2load())
+    const light = hasH2load();
+    for (const k of ks) await measureLoad({ ...common, k, urls, engine, generate: light ? h2load : load });
+    if (!light)
       console.log(
         "(the load was Node's, a third of what was measured: h2load of Debian's nghttp2-client takes less)",
       );

@@ -17,6 +17,13 @@ export const headersOf = (protocol: Protocol): Record<string, string> => ({
   ...(protocol === 'grpc' ? { te: 'trailers' } : { 'connect-protocol-version': '1' }),
 });
 
+const REQUESTS = Object.fromEntries(
+  (['grpc', 'connect'] as const).map((protocol) => [
+    protocol,
+    { ':method': 'POST', ':path': PATH, ...headersOf(protocol) },
+  ]),
+);
+
 /** The bytes of a request for r and σ of these embeddings, made beforehand: a client that encodes and decodes costs as much as the server. */
 export function bodyOf(protocol: Protocol, embeddings: UnitMatrix, k: number): Buffer {
   const request = create(EstimateDiscrepancyRequestSchema, {
@@ -38,7 +45,7 @@ export function ask(
   body: Buffer,
 ): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const stream = session.request({ ':method': 'POST', ':path': PATH, ...headersOf(protocol) });
+    const stream = session.request(REQUESTS[protocol]);
     const chunks: Buffer[] = [];
     let ok = false;
     stream.on('response', (got) => {

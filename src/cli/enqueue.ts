@@ -7,6 +7,7 @@ import { type CliContext, type ContextOf, print, printJson, say, warn } from './
 import { describeBank } from './describe-bank.js';
 import { followFlow } from './follow-flow.js';
 import { withJobServices, withQueues } from './job-context.js';
+import { namedNetworks } from './model-options.js';
 import { whole } from './options.js';
 import { progressView } from './progress.js';
 
@@ -83,15 +84,12 @@ async function enqueue(
   options: EnqueueOptions,
   partsOnly: boolean,
 ): Promise<void> {
-  const { generator, embedder, detector, landmarks, force, acceptShift, keep } = options;
-  const named = Object.entries({ generator, embedder, detector, landmarks }).filter(
-    ([, card]) => card !== undefined,
-  );
+  const { force, acceptShift, keep } = options;
   const request = {
     ...{
       bank,
       options: buildOptionsOf(options),
-      networks: Object.fromEntries(named) as Partial<NetworkNames>,
+      networks: namedNetworks(options),
     },
     ...(force ? { force } : {}),
     ...(acceptShift ? { acceptShift } : {}),

@@ -62,3 +62,12 @@ export async function networksOf(context: CliContext, options: NetworkOptions): 
   const generator = await findModel(modelFolders(context), options.generator, 'generator');
   return { ...(await faceModels(context, options)), generator };
 }
+
+/** Of options that may name networks, those that do. */
+export function namedNetworks(options: Partial<NetworkOptions>): Partial<NetworkOptions> {
+  const { generator, embedder, detector, landmarks } = options;
+  const named = Object.entries({ generator, embedder, detector, landmarks }).filter(
+    ([, card]) => card !== undefined,
+  );
+  return Object.fromEntries(named);
+}

@@ -102,6 +102,7 @@ export async function estimateSizes(
       similaritiesOnly: !neighbours,
     });
     sets.forEach(({ similarities, keptOut }, i) => {
+      // Without rows they come in any order, and the smaller sets are to be the first of them.
       if (ks.length > 1 && !neighbours) similarities.sort().reverse();
       stats.forEach(({ r, sigma, n }, size) => {
         const nearest = similarities.subarray(0, ks[size]);

@@ -1,4 +1,4 @@
-import { float32, GraphBuilder, int64, type TensorData, type Tensors } from '../onnx/index.js';
+import { float32, GraphBuilder, int64, type Tensors } from '../onnx/index.js';
 
 /** Candidates are looked at by blocks of neighbouring rows. */
 export interface Blocks {
@@ -29,9 +29,15 @@ const ALL = -2;
 const NOBODY = -3;
 const NO_LIMIT = 2;
 
-/** What the graph is told besides the queries, and about how many candidates of each query will pass. */
+/** How the threshold of a query is set. */
 export interface Sieve {
-  readonly feeds: Tensors;
+  /** Every so many blocks' peaks are looked at, */
+  readonly step: number;
+  /** the lowest of so many, the highest of them, is the threshold, */
+  readonly take: number;
+  /** unless this is lower. */
+  readonly limit: number;
+  /** About how many candidates of each query pass. */
   readonly passing: number;
 }
 
@@ -50,18 +56,23 @@ export function sieveFor({ size, count, padding }: Blocks, width: number): Sieve
   const take = Math.ceil(sampled * share + STANDARD_ERRORS * Math.sqrt(sampled * share * (1 - share)) + 1);
   if (take >= sampled) return undefined;
   return {
-    feeds: { step: int64([step]), take: int64([take]), limit: scalar(NO_LIMIT) },
+    ...{ step, take, limit: NO_LIMIT },
     passing: Math.ceil(candidates * (1 - (1 - take / sampled) ** (1 / size))),
   };
 }
 
 /** Lets all candidates pass. */
 export const everything = ({ size, count, padding }: Blocks): Sieve => ({
-  feeds: { step: int64([1]), take: int64([1]), limit: scalar(ALL) },
+  ...{ step: 1, take: 1, limit: ALL },
   passing: count * size - padding,
 });
 
-const scalar = (value: number): TensorData => float32(Float32Array.of(value), [1]);
+/** The graph's inputs besides queries and candidates. */
+export const feedsOf = ({ step, take, limit }: Sieve): Tensors => ({
+  step: int64([step]),
+  take: int64([take]),
+  limit: float32(Float32Array.of(limit), [1]),
+});
 
 /**
  * queries [b, d], candidates [n, d] → the similarities that reach a threshold of their query's own:

@@ -3,7 +3,15 @@ import { float32, floatsOf, type InferencePool, type Network } from '../onnx/ind
 import type { UnitMatrix } from '../vectors/index.js';
 import { type Batch, BatchQueue } from './batches.js';
 import { checkSearch, type NeighbourEngine, type Neighbours } from './engine.js';
-import { type Blocks, blocksOf, everything, exactGraph, type Sieve, sieveFor } from './exact-graph.js';
+import {
+  type Blocks,
+  blocksOf,
+  everything,
+  exactGraph,
+  feedsOf,
+  type Sieve,
+  sieveFor,
+} from './exact-graph.js';
 import type { Found } from './order.js';
 import { keepNearest, type Passed } from './passed.js';
 
@@ -101,8 +109,9 @@ export class ExactEngine implements NeighbourEngine {
     return found;
   }
 
-  async #search(queries: Float32Array, size: number, { feeds }: Sieve): Promise<Passed> {
-    const results = await this.#network.run({ queries: float32(queries, [size, this.dimension]), ...feeds });
+  async #search(queries: Float32Array, size: number, sieve: Sieve): Promise<Passed> {
+    const feeds = { queries: float32(queries, [size, this.dimension]), ...feedsOf(sieve) };
+    const results = await this.#network.run(feeds);
     const { places, blocks } = results;
     if (places?.type !== 'int32' || blocks?.type !== 'int32')
       throw new TypeError('exact search has other outputs');

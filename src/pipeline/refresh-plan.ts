@@ -107,14 +107,14 @@ async function nextEpoch(store: BankStore, bank: string, before: Manifest | unde
 
 /** What is asked for, else what the version in service was made with, else the defaults. */
 export function networkNames(before: Manifest | undefined, asked: Partial<NetworkNames>): NetworkNames {
-  const { generator, embedder, detector } = before?.inputs ?? {};
-  return {
-    ...DEFAULT_NETWORKS,
-    ...(generator && embedder ? { generator: generator.name, embedder: embedder.name } : {}),
-    ...(detector ? { detector: detector.name } : {}),
-    ...asked,
-  };
+  return { ...DEFAULT_NETWORKS, ...(before && namesOf(before)), ...asked };
 }
+
+const namesOf = ({ inputs: { generator, embedder, detector } }: Manifest): Partial<NetworkNames> => ({
+  generator: generator.name,
+  embedder: embedder.name,
+  ...(detector ? { detector: detector.name } : {}),
+});
 
 /** The options of a version in service, but for those that hang on something that was asked for: they have other defaults. */
 function optionsOf({ inputs, counts, parameters }: Manifest, asked: Asked): Partial<BuildOptions> {

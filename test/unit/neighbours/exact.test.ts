@@ -73,20 +73,9 @@ describe('exact search', () => {
 
   it('asks for more where too few passed, though others could fill the gap', () => {
     const shape = { size: 16, count: 64, padding: 0 };
-    const passed = { similarities: [0.9], places: [0], blocks: [0] };
+    const passed = { similarities: Float32Array.of(0.9), places: Int32Array.of(0), blocks: Int32Array.of(0) };
     const found = { similarities: new Float32Array(2), rows: new Int32Array(2) };
-    const lacking = keepNearest(
-      {
-        similarities: Float32Array.from(passed.similarities),
-        places: Int32Array.from(passed.places),
-        blocks: Int32Array.from(passed.blocks),
-      },
-      shape,
-      1,
-      2,
-      found,
-    );
-    expect(lacking).toEqual([0]);
+    expect(keepNearest(passed, shape, 1, 2, found)).toEqual([0]);
   });
 
   it.each([8, 128, 512])(

@@ -25,11 +25,11 @@ export function LookupControls({
   const id = useId();
   const top = Math.min(LARGEST_K, bank.candidates);
   // What was learned holds for the version in service at its K.
-  const offered = choice.k === bank.k && !choice.version ? bank.estimators : ['virtual'];
+  const offeredTo = ({ k, version }: LookupChoice) =>
+    k === bank.k && !version ? bank.estimators : ['virtual'];
   const change = (part: Partial<LookupChoice>) => {
     const next = { ...choice, ...part };
-    const keeps = next.k === bank.k && !next.version && bank.estimators.includes(next.estimator);
-    onChoice(keeps ? next : { ...next, estimator: 'virtual' });
+    onChoice(offeredTo(next).includes(next.estimator) ? next : { ...next, estimator: 'virtual' });
   };
   const ks = useMemo(() => ladder(top, bank.k), [top, bank.k]);
   return (
@@ -61,7 +61,7 @@ export function LookupControls({
           value={choice.estimator}
           onChange={({ currentTarget }) => change({ estimator: currentTarget.value })}
         >
-          {offered.map((name) => (
+          {offeredTo(choice).map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
