@@ -89,7 +89,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
         whole,
         async (half, split) => {
           const cohort = await CohortEstimator.create({
-            ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
+            ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1, sizes: ks },
           });
           const virtual = await foils(pool, banks, half, samples, split);
           const standIns =

@@ -13,6 +13,7 @@ import { InferencePool } from '../src/onnx/index.js';
 import { learnFrom } from '../src/pipeline/index.js';
 import { resolveOperatorSettings } from '../src/scoring/index.js';
 import type { UnitMatrix } from '../src/vectors/index.js';
+import { ownTypicals } from './support/own-typicals.js';
 import { strongCrowd } from './support/strong-crowd.js';
 
 /** Much like the development half of LFW: 3,880 photos of 2,140 people, and 4,400 pairs of one person. */
@@ -23,6 +24,7 @@ const OPERATORS = [
   { operator: 'shift', lambda: 0.25 },
   { operator: 'shift', lambda: 1 },
   { operator: 'standardise' },
+  { operator: 'fuse' },
 ] as const;
 
 /**
@@ -48,20 +50,26 @@ export async function benchStrong(args: readonly string[]): Promise<void> {
       pool,
       { embeddings: photos, labels },
       async ({ embeddings, labels: who }, split) => {
-        const cohort = await CohortEstimator.create({ pool, embeddings, identities: who, k: 16 });
+        const cohort = await CohortEstimator.create({
+          pool,
+          embeddings,
+          identities: who,
+          k: 16,
+          sizes: [16],
+        });
         const sample = embeddings.gather(
           shuffled(embeddings.rows, split).subarray(0, Number(values.samples)),
         );
         const calibration = await fitCalibration(sample);
         const moved = await mapFaces(calibration, faces);
         const banks = await Promise.all([bankOf(pool, faces), bankOf(pool, moved)]);
-        const looked = new VirtualEstimator(banks[1]!.search, Math.round(0.025 * faces.rows));
+        const [asTheyAre, looked] = await Promise.all([banks[0]!.asked(0.02), banks[1]!.asked(0.025)]);
         const learned = values.learned
           ? await learnedOf(pool, { candidates: moved, calibration, neighbours: looked.k }, looked, photos)
           : undefined;
         const named: [string, Estimator][] = [
           ['cohort K 16', cohort],
-          ['faces as they are', new VirtualEstimator(banks[0]!.search, Math.round(0.02 * faces.rows))],
+          ['faces as they are', asTheyAre],
           [`calibrated, n ${values.samples}`, looked],
           ...(learned ? [['calibrated, learned', learned] as [string, Estimator]] : []),
         ];
@@ -119,8 +127,13 @@ async function learnedOf(
 
 async function bankOf(pool: InferencePool, candidates: UnitMatrix) {
   const exact = await ExactEngine.create({ candidates, pool });
+  const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
   return {
-    search: new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 }),
+    /** @param share K by candidates */
+    asked: async (share: number) => {
+      const k = Math.round(share * candidates.rows);
+      return new VirtualEstimator(search, k, await ownTypicals(search, candidates, [k]));
+    },
     close: () => exact.close(),
   };
 }

@@ -488,6 +488,13 @@ export const ERROR_CATALOGUE = define({
     remedy: 'Ask for pictures of candidates that GalleryService.ListCandidates or FindNeighbors named.',
     status: 'NOT_FOUND',
   },
+  FB_TYPICAL_UNKNOWN: {
+    message:
+      'operator {operator} has no typical r and σ to go by: a bank has them for the K that it recommends',
+    remedy:
+      'Ask with the K that the bank recommends, or by standardise. A bank made by an earlier version has none: calibrate or tune it again.',
+    status: 'FAILED_PRECONDITION',
+  },
   FB_THRESHOLD_UNKNOWN: {
     message: 'bank {bank}, version {version}, has no threshold named {preset}; it has {known}',
     remedy:

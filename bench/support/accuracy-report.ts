@@ -3,6 +3,8 @@ import { FARS, gainOf, type Interval, intervalOf, type SplitRow } from '../../sr
 const SHOWN = FARS.slice(0, 4);
 const AT = [FARS.indexOf(1e-4), FARS.indexOf(1e-5)];
 const WIDTH = 56;
+/** Operators that want a K of some percent of the candidates. */
+const STANDARDISING: readonly SplitRow['operator'][] = ['standardise', 'fuse'];
 
 const nameOf = ({ operator, estimator, k }: SplitRow): string => {
   if (estimator === undefined) return 'raw';
@@ -42,7 +44,7 @@ export function printRates(title: string, rows: readonly SplitRow[], splits: num
   }
 }
 
-/** In points over raw, on the same resampled people: rows with settings of their own, and `standardise` at its large K. */
+/** In points over raw, on the same resampled people: rows with settings of their own, and `standardise` and `fuse` at their large K. */
 export function printGains(title: string, rows: readonly SplitRow[]): void {
   const raw = rows[0]!;
   console.log(
@@ -51,7 +53,7 @@ export function printGains(title: string, rows: readonly SplitRow[]): void {
   for (const row of rows) {
     if (
       row.operator !== 'chosen' &&
-      !(row.operator === 'standardise' && !isReal(row) && isLargest(row, rows))
+      !(STANDARDISING.includes(row.operator) && !isReal(row) && isLargest(row, rows))
     )
       continue;
     const cells = SHOWN.map((_, at) => {
@@ -66,7 +68,7 @@ export function printGains(title: string, rows: readonly SplitRow[]): void {
   }
 }
 
-/** What the first of each pair of estimators is better by, in g at 1e-4 and 1e-5, both by `standardise` at the large K. */
+/** What the first of each pair of estimators is better by, in g at 1e-4 and 1e-5, both by `fuse` at the large K. */
 export function printAblations(
   title: string,
   rows: readonly SplitRow[],
@@ -75,7 +77,7 @@ export function printAblations(
   const raw = rows[0]!;
   const best = cohortsOf(rows);
   const rowOf = (estimator: string) =>
-    rows.find((row) => row.operator === 'standardise' && row.estimator === estimator && isLargest(row, rows));
+    rows.find((row) => row.operator === 'fuse' && row.estimator === estimator && isLargest(row, rows));
   console.log(`\n${title}: what the faces add, in g [95 %] at FAR 1e-4 and 1e-5`);
   for (const [one, other] of pairs) {
     const [a, b] = [rowOf(one), rowOf(other)];

@@ -22,8 +22,9 @@ import type { InferencePool } from '../../src/onnx/index.js';
 import { type OperatorSettings, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { latents } from '../../src/synthesis/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
+import { firstFaces, ownTypicals } from './own-typicals.js';
 
-/** K by candidates: what `shift` wants and what `standardise` does. */
+/** K by candidates: what `shift` wants, and what `standardise` and `fuse` do. */
 const SHARES = [0.0025, 0.025];
 /** Of the mixture alone where a calibration fits none: so many Gaussians, for the comparison only. */
 const COMPONENTS_OF_FEW = 4;
@@ -99,6 +100,7 @@ async function mixtureOfFew({ moments }: Calibration, sample: UnitMatrix) {
 const POOLINGS = [1 / 16, 1 / 4, 1];
 const TRIED_SHARES = [0.005, 0.01, 0.025, 0.05];
 const TRIED_OPERATORS: readonly Partial<OperatorSettings>[] = [
+  { operator: 'fuse' },
   { operator: 'standardise' },
   { operator: 'shift', lambda: 0.5 },
   { operator: 'shift', lambda: 1 },
@@ -192,16 +194,18 @@ class Asked {
     private readonly name: string,
     private readonly exact: ExactEngine,
     private readonly search: SupportSearch,
+    private readonly faces: UnitMatrix,
   ) {}
 
   static async open(pool: InferencePool, name: string, candidates: UnitMatrix): Promise<Asked> {
     const exact = await ExactEngine.create({ candidates, pool });
-    return new Asked(name, exact, new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 }));
+    const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
+    return new Asked(name, exact, search, firstFaces(candidates));
   }
 
   /** r and σ at several K by candidates. */
   sizes(embeddings: UnitMatrix, shares: readonly number[]): Promise<DiscrepancyEstimate[]> {
-    return new VirtualEstimator(this.search, 1).estimateSizes(embeddings, this.#ks(shares));
+    return this.#estimates(embeddings, this.#ks(shares));
   }
 
   /** @param shares K by candidates */
@@ -211,15 +215,19 @@ class Asked {
 
   /** One estimator a K: what is asked of one is looked up for all. */
   called(name: string, ks: readonly number[]): Estimator[] {
-    const virtual = new VirtualEstimator(this.search, 1);
     let last: { readonly of: UnitMatrix; readonly found: Promise<DiscrepancyEstimate[]> } | undefined;
     return ks.map((k, i) => ({
       ...{ name, k },
       estimate: async (embeddings) => {
-        if (last?.of !== embeddings) last = { of: embeddings, found: virtual.estimateSizes(embeddings, ks) };
+        if (last?.of !== embeddings) last = { of: embeddings, found: this.#estimates(embeddings, ks) };
         return { ...(await last.found)[i]!, estimator: name };
       },
     }));
+  }
+
+  async #estimates(embeddings: UnitMatrix, ks: readonly number[]): Promise<DiscrepancyEstimate[]> {
+    const typicals = await ownTypicals(this.search, this.faces, ks);
+    return new VirtualEstimator(this.search, 1, typicals).estimateSizes(embeddings, ks);
   }
 
   #ks(shares: readonly number[]): number[] {

@@ -13,6 +13,7 @@ import { learnFrom } from '../../src/pipeline/index.js';
 import { latents } from '../../src/synthesis/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
 import { ClosedForm } from './closed-form.js';
+import { ownTypicals } from './own-typicals.js';
 import { type ThresholdErrors, thresholdErrors } from './threshold-errors.js';
 
 /** K by candidates, and the shares of the mixture that support a query in closed form. */
@@ -47,7 +48,8 @@ export async function imitations(
   const candidates = UnitMatrix.concat([moved, ...draws], dimension);
   const exact = await ExactEngine.create({ candidates, pool });
   const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
-  const bank = new VirtualEstimator(search, Math.round(SHARE * candidates.rows));
+  const k = Math.round(SHARE * candidates.rows);
+  const bank = new VirtualEstimator(search, k, await ownTypicals(search, moved, [k]));
   const source = { candidates, samePersonCeiling: 1, neighbours: bank.k, calibration };
   const { graph, card } = await learnFrom(pool, source, {});
   const { distanceLimit } = card;

@@ -1,11 +1,13 @@
 import type { Estimator } from '../../src/discrepancy/index.js';
 import { type Half, identitiesOf, scoreAllPairs } from '../../src/evaluation/index.js';
 import type { InferencePool } from '../../src/onnx/index.js';
-import { THRESHOLD_FACES, thresholdsAmong } from '../../src/pipeline/index.js';
+import { thresholdsAmong } from '../../src/pipeline/index.js';
 import { resolveOperatorSettings } from '../../src/scoring/index.js';
 import type { UnitMatrix } from '../../src/vectors/index.js';
+import { firstFaces } from './own-typicals.js';
 
-const SETTINGS = resolveOperatorSettings({ operator: 'standardise' });
+/** What a calibrated bank recommends. */
+const SETTINGS = resolveOperatorSettings({ operator: 'fuse' });
 
 /** How often strangers pass a threshold, by what was asked for: of each false match rate, by whose r and σ it was set and is asked. */
 export type ThresholdErrors = readonly {
@@ -25,10 +27,11 @@ export async function thresholdErrors(
   learned: Estimator,
   { embeddings, labels }: Half,
 ): Promise<ThresholdErrors> {
-  const some = faces.slice(0, Math.min(THRESHOLD_FACES, faces.rows));
-  const alone = Array.from({ length: some.rows }, (_, row) => ({ rows: [row] }));
-  const byLookup = thresholdsAmong(some, await bank.estimate(some, { exclude: alone }), SETTINGS);
-  const byLearned = thresholdsAmong(some, await learned.estimate(some), SETTINGS);
+  const some = firstFaces(faces);
+  const exclude = Array.from({ length: some.rows }, (_, row) => ({ rows: [row] }));
+  const looksUp = { faces: some, stats: await bank.estimate(some, { exclude }) };
+  const byLookup = thresholdsAmong(looksUp, SETTINGS);
+  const byLearned = thresholdsAmong({ faces: some, stats: await learned.estimate(some) }, SETTINGS);
   const stats = [await bank.estimate(embeddings), await learned.estimate(embeddings)];
   const [looked, answered] = await scoreAllPairs(
     pool,

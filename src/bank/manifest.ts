@@ -97,6 +97,8 @@ const parameters = z.strictObject({
   neighbours: z.int().min(1),
   /** λ of the operator `shift`. */
   lambda: z.number(),
+  /** Mean r and geometric mean σ of the bank's own faces at that K, of which `fuse` makes use. Absent: made by an earlier version. */
+  typical: z.strictObject({ r: similarity, sigma: z.number().gt(0) }).optional(),
   engine: z.enum(['exact', 'hnsw']),
   /** What the engine was built with, by its own names. */
   index: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { type Comparison, comparePairs, openSupport } from '../pipeline/index.js';
-import { type OperatorName, operatorOfId, resolveOperatorSettings } from '../scoring/index.js';
+import { type Comparison, comparePairs, openSupport, operatorAt } from '../pipeline/index.js';
+import { OPERATORS, type OperatorName, resolveOperatorSettings } from '../scoring/index.js';
 import { type BankOptions, storeOf, withBank } from './bank-options.js';
 import { type CliContext, type ContextOf, print, printJson, warn, withPool } from './context.js';
 import { FACE_OPTION, type FaceChoice, faceChoices } from './face-options.js';
@@ -22,7 +22,7 @@ export function alignCommand(context: ContextOf): Command {
     .argument('<photo>', 'a photo (JPEG, PNG, WebP, AVIF)')
     .argument('<other>', 'the photo to compare it with')
     .option(...FACE_OPTION, faceChoices)
-    .option('--operator <name>', 'none, shift or standardise (default: what the bank recommends)')
+    .option('--operator <name>', `${OPERATORS.join(', ')} (default: what the bank recommends)`)
     .option('--lambda <number>', 'strength of shift', real(0, 4))
     .option('--json', 'one JSON document')
     .addHelpText(
@@ -51,7 +51,7 @@ async function align(
     try {
       const { manifest } = support.bank;
       const settings = resolveOperatorSettings({
-        operator: options.operator ?? operatorOfId(manifest.parameters.operator),
+        operator: options.operator ?? operatorAt(manifest.parameters, support.estimator.k),
         lambda: options.lambda ?? manifest.parameters.lambda,
       });
       const query = await queryOfPhotos(context, pool, support, photos, options);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { BuildOptions } from '../pipeline/index.js';
+import { OPERATORS } from '../scoring/index.js';
 import { real, whole } from './options.js';
 
 /** The options that say how a bank is built, as the command line names them. */
@@ -21,7 +22,7 @@ export function withBuildOptions(command: Command): Command {
       real(-1, 1),
     )
     .option('--engine <name>', 'auto, exact or hnsw')
-    .option('--operator <name>', 'operator that the bank recommends: none, shift, standardise')
+    .option('--operator <name>', `operator that the bank recommends: ${OPERATORS.join(', ')}`)
     .option(
       '--k <count>',
       'K, size of a support set (default: 2 % of the candidates, 16 to 1,024)',

@@ -5,7 +5,7 @@ import { FaceReader } from '../faces/index.js';
 import { readBytes } from '../files.js';
 import type { InferencePool } from '../onnx/index.js';
 import { calibrateBank, matrixOf, RateMeter } from '../pipeline/index.js';
-import type { OperatorName } from '../scoring/index.js';
+import { OPERATORS, type OperatorName } from '../scoring/index.js';
 import { parseNpy, UnitMatrix } from '../vectors/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, withPool } from './context.js';
@@ -35,7 +35,7 @@ export function calibrateCommand(context: ContextOf): Command {
     .option('--draws <ratio>', 'vectors drawn beside each face, 0 for faces alone (default: 1)', real(0, 10))
     .option(
       '--operator <name>',
-      'what the bank recommends then: none, shift, standardise (default: standardise, with an embedder that was never measured none)',
+      `what the bank recommends then: ${OPERATORS.join(', ')} (default: fuse, with an embedder that was never measured none)`,
     )
     .option('--json', 'one JSON document')
     .addHelpText(

@@ -18,6 +18,14 @@ export function describeBank(manifest: Manifest): string {
       ['embedder', `${inputs.embedder.name} (${inputs.embedder.licence}), d ${inputs.embedder.dimension}`],
       ['same-person ceiling', String(inputs.embedder.samePersonCeiling)],
       ['operator', `${parameters.operator}, K ${parameters.neighbours}, λ ${parameters.lambda}`],
+      ...(parameters.typical
+        ? [
+            [
+              'typical r ± σ',
+              [parameters.typical.r, parameters.typical.sigma].map((x) => x.toFixed(4)).join(' ± '),
+            ],
+          ]
+        : []),
       [
         'engine',
         [parameters.engine, ...Object.entries(parameters.index).map(([k, v]) => `${k} ${v}`)].join(', '),

@@ -5,7 +5,7 @@ import {
   CohortEstimator,
   type DiscrepancyEstimate,
   type Estimator,
-  VirtualEstimator,
+  virtualWithTypicals,
 } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import {
@@ -199,19 +199,20 @@ async function estimatesOf(
   const { signal } = context;
   const estimates: DiscrepancyEstimate[] = [];
   if (support) {
-    const { search, bank, virtual } = support;
+    const { search, bank } = support;
     const ks = [...new Set([...options.k, bank.manifest.parameters.neighbours])]
       .filter((k) => k <= search.candidates)
       .sort((a, b) => a - b);
-    estimates.push(...(await virtual.estimateSizes(embeddings, ks, { signal })));
+    const asked = await virtualWithTypicals(support, ks, { signal });
+    estimates.push(...(await asked.estimateSizes(embeddings, ks, { signal })));
   }
   for (const learned of learnedOf(support)) estimates.push(await learned.estimate(embeddings, { signal }));
   if (!options.cohort) return estimates;
-  const cohort = await CohortEstimator.create({ pool, embeddings, identities: labels, k: 1 });
+  const sizes = options.k.filter((k) => k < embeddings.rows);
+  const cohort = await CohortEstimator.create({ pool, embeddings, identities: labels, k: 1, sizes });
   try {
     const exclude = labels.map((label) => ({ identities: [label] }));
-    for (const k of options.k.filter((k) => k < embeddings.rows))
-      estimates.push(await cohort.withK(k).estimate(embeddings, { exclude, signal }));
+    for (const k of sizes) estimates.push(await cohort.withK(k).estimate(embeddings, { exclude, signal }));
   } finally {
     await cohort.close();
   }
@@ -226,24 +227,19 @@ async function halvings(
   { k, cohort, splits, resamples, seed, lambda, json }: EvaluateOptions,
 ): Promise<SplitRow[]> {
   const view = stepsView('halvings', 'splits', splits, json);
-  const virtual = support
-    ? [
-        ...k
-          .filter((n) => n <= support.search.candidates)
-          .map((n) => new VirtualEstimator(support.search, n)),
-        ...learnedOf(support),
-      ]
-    : [];
+  const sizes = k.filter((n) => n <= (support?.search.candidates ?? 0));
+  const asked = support && (await virtualWithTypicals(support, sizes, { signal: context.signal }));
+  const virtual = asked ? [...sizes.map((n) => asked.withK(n)), ...learnedOf(support)] : [];
   return evaluateSplits(
     pool,
     { embeddings, labels },
     async (half) => {
       if (!cohort) return { estimators: virtual, close: async () => {} };
+      const real = k.filter((n) => n <= half.embeddings.rows);
       const others = await CohortEstimator.create({
-        ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1 },
+        ...{ pool, embeddings: half.embeddings, identities: half.labels, k: 1, sizes: real },
       });
-      const real = k.filter((n) => n <= half.embeddings.rows).map((n) => others.withK(n));
-      return { estimators: [...virtual, ...real], close: () => others.close() };
+      return { estimators: [...virtual, ...real.map((n) => others.withK(n))], close: () => others.close() };
     },
     { splits, resamples, seed, lambda, signal: context.signal, onProgress: view.update },
   ).finally(view.stop);

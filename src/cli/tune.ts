@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { showBank } from '../bank/index.js';
 import { gainInWords, isLearned, type Tuning, wordsOf } from '../evaluation/index.js';
 import { type TuneResult, tuneBank } from '../pipeline/index.js';
-import { operatorId } from '../scoring/index.js';
+import { OPERATORS, operatorId } from '../scoring/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type CliContext, type ContextOf, print, printJson, say, warn, withPool } from './context.js';
 import { collectionOf, type InputOptions, withInputs } from './evaluate-inputs.js';
@@ -40,9 +40,10 @@ export function tuneCommand(context: ContextOf): Command {
     .addHelpText(
       'after',
       `
-Tries none, shift and standardise with several K and λ on labelled photos, by looking the bank up and by what was learned of it
-(foilbank learn), and publishes the best as a new version of the bank with what it gains. The gain is measured on people who had no part in the choice. Where no alignment is better than the raw
-similarity with confidence, the bank recommends none and says why. Embeddings are kept: a stopped run goes on where it stopped.
+Tries ${OPERATORS.join(', ')} with several K and λ on labelled photos, by looking the bank up and by
+what was learned of it (foilbank learn), and publishes the best as a new version of the bank with what it gains. The gain is measured
+on people who had no part in the choice. Where no alignment is better than the raw similarity with confidence, the bank recommends
+none and says why. Embeddings are kept: a stopped run goes on where it stopped.
 
 Examples:
   foilbank tune photos/ --bank default --dry-run

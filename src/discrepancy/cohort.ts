@@ -7,7 +7,9 @@ import {
   type EstimateOptions,
   type Estimator,
   estimateBySearch,
+  type Typicals,
 } from './estimator.js';
+import { askCohort } from './typicals.js';
 
 export interface CohortOptions {
   readonly pool: InferencePool;
@@ -19,6 +21,8 @@ export interface CohortOptions {
   readonly samePersonCeiling?: number;
   /** K, at least 1. */
   readonly k: number;
+  /** The K of {@link CohortEstimator.withK} for which what is typical is measured beforehand, as `fuse` needs it. Default none. */
+  readonly sizes?: readonly number[];
 }
 
 /**
@@ -35,11 +39,12 @@ export class CohortEstimator implements Estimator {
     private readonly support: SupportSearch,
     private readonly engine: ExactEngine,
     readonly k: number,
+    readonly typicals: Typicals,
   ) {}
 
   /** @throws FoilbankError FB_CANDIDATES_EMPTY, FB_OPTION_INVALID */
   static async create(options: CohortOptions): Promise<CohortEstimator> {
-    const { pool, embeddings, identities, samePersonCeiling = 1, k } = options;
+    const { pool, embeddings, identities, samePersonCeiling = 1, k, sizes = [] } = options;
     if (identities.length !== embeddings.rows)
       throw new FoilbankError('FB_OPTION_INVALID', {
         ...{
@@ -50,12 +55,13 @@ export class CohortEstimator implements Estimator {
       });
     const engine = await ExactEngine.create({ candidates: embeddings, pool });
     const support = new SupportSearch({ engine, exact: engine, identities, samePersonCeiling });
-    return new CohortEstimator(support, engine, k);
+    const typicals = sizes.length > 0 ? await askCohort(support, embeddings, identities, sizes) : new Map();
+    return new CohortEstimator(support, engine, k, typicals);
   }
 
   /** The same cohort asked for another K; the one that was created closes both. */
   withK(k: number): CohortEstimator {
-    return new CohortEstimator(this.support, this.engine, k);
+    return new CohortEstimator(this.support, this.engine, k, this.typicals);
   }
 
   estimate(embeddings: UnitMatrix, options: EstimateOptions = {}): Promise<DiscrepancyEstimate> {

@@ -1,6 +1,6 @@
 import { FoilbankError, throwIfCancelled } from '../errors.js';
 import type { Exclusion, SupportSearch, SupportSet } from '../neighbours/index.js';
-import type { DiscrepancyStats } from '../scoring/index.js';
+import type { DiscrepancyStats, Typical } from '../scoring/index.js';
 import { spreadOf, type UnitMatrix } from '../vectors/index.js';
 
 /** Embeddings estimated between two looks at the signal and at the progress. */
@@ -60,17 +60,20 @@ export function checkExclusions(exclude: Exclude, m: number): void {
 export const exclusionAt = (exclude: Exclude, row: number): Exclusion =>
   Array.isArray(exclude) ? exclude[row] : (exclude as Exclusion);
 
+/** Typical r and σ by K, where they were measured: what the operator `fuse` needs. */
+export type Typicals = ReadonlyMap<number, Typical>;
+
 /**
  * r(v) and σ(v): mean and population standard deviation of s(v, c) over the K most similar inter-class candidates c that the
  * search has.
  */
 export async function estimateBySearch(
-  { name, k }: Pick<Estimator, 'name' | 'k'>,
+  { name, k, typicals }: Pick<Estimator, 'name' | 'k'> & { readonly typicals: Typicals },
   support: SupportSearch,
   embeddings: UnitMatrix,
   options: EstimateOptions,
 ): Promise<DiscrepancyEstimate> {
-  const [estimate] = await estimateSizes(name, [k], support, embeddings, options);
+  const [estimate] = await estimateSizes({ name, typicals }, [k], support, embeddings, options);
   return estimate as DiscrepancyEstimate;
 }
 
@@ -81,7 +84,7 @@ export async function estimateBySearch(
  * @returns one estimate a K, in their order
  */
 export async function estimateSizes(
-  name: string,
+  { name, typicals }: { readonly name: string; readonly typicals: Typicals },
   ks: readonly number[],
   support: SupportSearch,
   embeddings: UnitMatrix,
@@ -118,7 +121,7 @@ export async function estimateSizes(
     onProgress?.(end, m);
   }
   return stats.map((some, i) => ({
-    ...{ estimator: name, k: ks[i]!, ...some, excluded, aboveCeiling },
+    ...{ estimator: name, k: ks[i]!, ...some, typical: typicals.get(ks[i]!), excluded, aboveCeiling },
     ...(neighbours ? { neighbours: kept } : {}),
   }));
 }

@@ -9,6 +9,7 @@ import {
   type Estimator,
   exclusionAt,
 } from './estimator.js';
+import type { VirtualEstimator } from './virtual.js';
 
 export interface LearnedOptions {
   readonly pool: InferencePool;
@@ -18,7 +19,7 @@ export interface LearnedOptions {
   /** Distance above which a query is none that it learned from. */
   readonly distanceLimit: number;
   /** What it imitates: answers in its place where it must not. */
-  readonly bank: Estimator;
+  readonly bank: VirtualEstimator;
 }
 
 /** Sizes that its sessions see, ascending; the last batch of a request is padded to one of them. */
@@ -64,6 +65,7 @@ export class LearnedEstimator implements Estimator {
     const estimate = {
       ...{ estimator: this.name, k: this.k, r, sigma, n: new Int32Array(m).fill(this.k) },
       ...{ excluded: new Int32Array(m), aboveCeiling: new Int32Array(m), outside, lookedUp },
+      typical: bank.typicals.get(this.k),
     };
     if (rows.length === 0) return options.neighbours ? { ...estimate, neighbours: [] } : estimate;
     const { neighbours = false, signal } = options;

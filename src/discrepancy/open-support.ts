@@ -69,7 +69,8 @@ export async function openSupport(
     },
     samePersonCeiling: manifest.inputs.embedder.samePersonCeiling,
   });
-  const virtual = new VirtualEstimator(search, k);
+  const { neighbours, typical } = manifest.parameters;
+  const virtual = new VirtualEstimator(search, k, new Map(typical ? [[neighbours, typical]] : []));
   const { learned, warnings } = await estimatorNamed(pool, bank, virtual, options.estimator ?? 'virtual');
   return {
     bank,

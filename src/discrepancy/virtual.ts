@@ -6,6 +6,7 @@ import {
   type Estimator,
   estimateBySearch,
   estimateSizes,
+  type Typicals,
 } from './estimator.js';
 
 /** Name and version of {@link VirtualEstimator}. */
@@ -19,17 +20,24 @@ export class VirtualEstimator implements Estimator {
   constructor(
     readonly support: SupportSearch,
     readonly k: number,
+    readonly typicals: Typicals = new Map(),
   ) {}
+
+  /** The same bank asked for another K. */
+  withK(k: number): VirtualEstimator {
+    return new VirtualEstimator(this.support, k, this.typicals);
+  }
 
   estimate(embeddings: UnitMatrix, options: EstimateOptions = {}): Promise<DiscrepancyEstimate> {
     return estimateBySearch(this, this.support, embeddings, options);
   }
+
   /** {@link estimate} for several K at once, for little more than the largest alone costs. */
   estimateSizes(
     embeddings: UnitMatrix,
     ks: readonly number[],
     options: Omit<EstimateOptions, 'neighbours'> = {},
   ): Promise<DiscrepancyEstimate[]> {
-    return estimateSizes(this.name, ks, this.support, embeddings, options);
+    return estimateSizes(this, ks, this.support, embeddings, options);
   }
 }

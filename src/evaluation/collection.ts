@@ -1,7 +1,12 @@
 import type { DiscrepancyEstimate } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
-import { type OperatorName, type OperatorSettings, resolveOperatorSettings } from '../scoring/index.js';
+import {
+  OPERATORS,
+  type OperatorName,
+  type OperatorSettings,
+  resolveOperatorSettings,
+} from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { type Alignment, type ScoredPairs, scoreAllPairs } from './all-pairs.js';
 import { type EqualError, equalErrors } from './equal-error.js';
@@ -23,11 +28,11 @@ export interface NamedAlignment extends Alignment {
   readonly k: number | undefined;
 }
 
-/** The raw similarity, and every operator on every estimate. */
+/** The raw similarity, and every operator on every estimate that has what it needs. */
 export function alignmentsOf(
   photos: number,
   estimates: readonly DiscrepancyEstimate[],
-  operators: readonly OperatorName[] = ['shift', 'standardise'],
+  operators: readonly OperatorName[] = OPERATORS.slice(1),
   lambda = 1,
 ): NamedAlignment[] {
   const nothing = { r: new Float64Array(photos), sigma: new Float64Array(photos), n: new Int32Array(photos) };
@@ -35,10 +40,12 @@ export function alignmentsOf(
   return [
     { ...raw, estimator: undefined, k: undefined },
     ...estimates.flatMap((stats) =>
-      operators.map((operator) => ({
-        ...{ settings: resolveOperatorSettings({ operator, lambda }), stats },
-        ...{ estimator: stats.estimator, k: stats.k },
-      })),
+      operators
+        .filter((operator) => operator !== 'fuse' || stats.typical)
+        .map((operator) => ({
+          ...{ settings: resolveOperatorSettings({ operator, lambda }), stats },
+          ...{ estimator: stats.estimator, k: stats.k },
+        })),
     ),
   ];
 }

@@ -29,7 +29,7 @@ export function alignmentsToTry(photos: number, estimates: readonly DiscrepancyE
         ...{ settings: resolveOperatorSettings({ operator: 'shift', lambda }), stats },
         ...{ estimator: stats.estimator, k: stats.k },
       })),
-      ...alignmentsOf(photos, [stats], ['standardise']).slice(1),
+      ...alignmentsOf(photos, [stats], ['standardise', 'fuse']).slice(1),
     ]),
   ];
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isBankName } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { BuildOptions, RefreshPlan } from '../pipeline/index.js';
+import { OPERATORS } from '../scoring/index.js';
 
 /**
  * What lies in Redis: small JSON, checked by whoever puts it there and again by whoever takes it out. A change that an
@@ -33,7 +34,7 @@ const options = z.strictObject({
   duplicateCeiling: real,
   minimumYield: real,
   engine: z.enum(['auto', 'exact', 'hnsw']),
-  operator: z.enum(['none', 'shift', 'standardise']),
+  operator: z.enum(OPERATORS),
   neighbours: whole,
   lambda: real,
 }) satisfies z.ZodType<BuildOptions>;

@@ -16,10 +16,10 @@ import { type CalibratedFaces, calibrateFaces, storedCalibration } from './calib
 import { CandidateMaker, type Networks } from './candidate-maker.js';
 import { type GateResult, indexCandidates } from './index-bank.js';
 import { learnedAgain, staysLearned } from './learn-bank.js';
+import { measureFaces, thresholdsAmong } from './measure-faces.js';
 import { type Selected, selectCandidates } from './select.js';
 import { sheetOfSeeds } from './sheet.js';
 import { chosenByPhotos, tuningThatHolds } from './tuned.js';
-import { virtualThresholds } from './virtual-thresholds.js';
 
 export interface BuildRequest {
   readonly pool: InferencePool;
@@ -130,6 +130,8 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
     const tuning = tuningThatHolds(service, { inputs, ...options });
     if (staysLearned(service, built)) onStep?.('learning');
     const learned = await learnedAgain(pool, service, built, signal);
+    const { neighbours } = options;
+    const measured = await measureFaces(pool, candidates, inputs, neighbours, signal);
     onStep?.('publishing');
     return await publishBank(
       store,
@@ -140,14 +142,10 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
         counts: { generated, accepted: candidates.seeds.length, rejected, ...calibration?.counts },
         parameters: {
           operator: operatorId(options.operator),
-          neighbours: options.neighbours,
-          lambda: options.lambda,
+          ...{ neighbours, lambda: options.lambda, typical: measured.stats.typical },
           ...{ engine: index.engine, index: index.parameters },
           calibration: calibration
-            ? {
-                ...calibration.described,
-                thresholds: await virtualThresholds(pool, candidates, inputs, options, signal),
-              }
+            ? { ...calibration.described, thresholds: thresholdsAmong(measured, options, signal) }
             : { kind: 'none' },
           ...(tuning ? { tuning } : {}),
           ...learned?.parameters,

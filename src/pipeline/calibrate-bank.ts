@@ -8,7 +8,7 @@ import type { UnitMatrix } from '../vectors/index.js';
 import { calibrateFaces, uncalibratedFaces } from './calibrate-faces.js';
 import { defaultOperator } from './default-operator.js';
 import { indexCandidates } from './index-bank.js';
-import { virtualThresholds } from './virtual-thresholds.js';
+import { measureFaces, thresholdsAmong } from './measure-faces.js';
 
 export interface CalibrateRequest {
   readonly pool: InferencePool;
@@ -20,7 +20,7 @@ export interface CalibrateRequest {
   readonly drawsPerFace?: number | undefined;
   /** K by candidates. Above 0, at most 1; default 0.025. */
   readonly neighboursShare?: number | undefined;
-  /** What the bank recommends from now on. Default `standardise`, with an embedder that was never measured `none`. */
+  /** What the bank recommends from now on. Default `fuse`, with an embedder that was never measured `none`. */
   readonly operator?: Partial<OperatorSettings> | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: (step: 'fitting' | 'moving' | 'indexing' | 'measuring' | 'publishing') => void;
@@ -61,8 +61,8 @@ export async function calibrateBank(request: CalibrateRequest): Promise<Manifest
     const { drawn: _, ...generated } = manifest.counts;
     const gates = manifest.gateResults.filter(({ gate }) => !gate.startsWith('index'));
     onStep?.('measuring');
-    const settings = { operator, lambda, neighbours };
-    const thresholds = await virtualThresholds(pool, candidates, manifest.inputs, settings, signal);
+    const measured = await measureFaces(pool, candidates, manifest.inputs, neighbours, signal);
+    const thresholds = thresholdsAmong(measured, { operator, lambda }, signal);
     onStep?.('publishing');
     return await publishBank(
       store,
@@ -78,6 +78,7 @@ export async function calibrateBank(request: CalibrateRequest): Promise<Manifest
             engine: index.engine,
             index: index.parameters,
           },
+          typical: measured.stats.typical,
           calibration: { ...described, thresholds },
         },
         gateResults: [...gates, ...index.gates],

@@ -5,6 +5,7 @@ import {
   type Discrepancy,
   discrepancyAt,
   type OperatorSettings,
+  type Typical,
 } from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
 
@@ -14,6 +15,8 @@ export interface Comparison extends AlignedScore {
   readonly k: number;
   /** Only of `learned`: whether each face lies outside of all that it learned from, so that the bank was looked up. */
   readonly outside?: readonly [boolean, boolean];
+  /** Only of `fuse`: what it goes by besides. */
+  readonly typical?: Typical;
   /** Of both faces, in the order given. */
   readonly discrepancies: readonly [Discrepancy, Discrepancy];
 }
@@ -23,7 +26,7 @@ export interface Comparison extends AlignedScore {
  *
  * @param embeddings [m, d]
  * @param pairs rows of `embeddings`
- * @throws FoilbankError FB_EMBEDDING_LENGTH, FB_SUPPORT_EMPTY
+ * @throws FoilbankError FB_EMBEDDING_LENGTH, FB_SUPPORT_EMPTY, FB_TYPICAL_UNKNOWN
  */
 export async function comparePairs(
   estimator: Estimator,
@@ -34,10 +37,12 @@ export async function comparePairs(
   const estimate: DiscrepancyEstimate = await estimator.estimate(embeddings);
   return pairs.map(([a, b]) => {
     const discrepancies = [discrepancyAt(estimate, a), discrepancyAt(estimate, b)] as const;
-    const score = alignScore(settings, embeddings.similarity(a, embeddings, b), ...discrepancies);
-    const { outside } = estimate;
+    const raw = embeddings.similarity(a, embeddings, b);
+    const score = alignScore(settings, raw, ...discrepancies, estimate.typical);
+    const { outside, typical } = estimate;
     return {
       ...{ ...score, estimator: estimate.estimator, k: estimate.k, discrepancies },
+      ...(settings.operator === 'fuse' && typical ? { typical } : {}),
       ...(outside ? { outside: [outside[a] === 1, outside[b] === 1] as const } : {}),
     };
   });

@@ -20,14 +20,14 @@ type Faces = Pick<GeneratorCard, 'sha256' | 'quality'>;
 
 /**
  * What a bank recommends where nobody chose: `none` for an embedder that was never measured; else a gentle `shift` over faces as they are,
- * and `standardise` over calibrated ones.
+ * and `fuse` over calibrated ones.
  *
  * @param faces the generator of faces as they are; none where they are calibrated
  */
 export function defaultOperator(embedder: { readonly sha256: string }, faces?: Faces): OperatorSettings {
   const lambda = faces ? gentle(faces) : 1;
   if (!MEASURED.has(embedder.sha256)) return resolveOperatorSettings({ operator: 'none', lambda });
-  return resolveOperatorSettings({ operator: faces ? 'shift' : 'standardise', lambda });
+  return resolveOperatorSettings({ operator: faces ? 'shift' : 'fuse', lambda });
 }
 
 /** λ that lowers the true accept rate nowhere by more than 0.2 points (docs/calibration.md). */

@@ -1,4 +1,10 @@
-export { ESTIMATORS, type EstimatorName, openSupport, type Support } from '../discrepancy/index.js';
+export {
+  ESTIMATORS,
+  type EstimatorName,
+  openSupport,
+  operatorAt,
+  type Support,
+} from '../discrepancy/index.js';
 export { type BuildRequest, type BuildResult, type BuildStep, buildBank } from './build-bank.js';
 export { inputsOf, inService } from './build-inputs.js';
 export { type BuildOptions, resolveBuildOptions } from './build-options.js';
@@ -11,6 +17,7 @@ export { generatorOfBank } from './generator-of-bank.js';
 export type { GateResult } from './index-bank.js';
 export { LabelledPairs, type PairSource } from './labelled-pairs.js';
 export { type LearnOptions, type LearnRequest, learnBank, learnFrom } from './learn-bank.js';
+export { type Measured, thresholdsAmong } from './measure-faces.js';
 export { type PhotoPair, parsePairs } from './pairs-csv.js';
 export { contactSheet, type SheetOptions, type Tile, webpOf } from './pictures.js';
 export { type Progress, RateMeter } from './progress.js';
@@ -29,4 +36,3 @@ export {
 export { sheetOfSeeds, tilesOfSeeds } from './sheet.js';
 export { type TuneRequest, type TuneResult, tuneBank } from './tune-bank.js';
 export { goldenOf, verifyModel } from './verify-model.js';
-export { THRESHOLD_FACES, thresholdsAmong } from './virtual-thresholds.js';

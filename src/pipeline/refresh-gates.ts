@@ -1,5 +1,11 @@
 import { type Bank, type BankStore, type CandidateTable, type Manifest, openBank } from '../bank/index.js';
-import { type DiscrepancyEstimate, VirtualEstimator } from '../discrepancy/index.js';
+import {
+  askOwnFaces,
+  type DiscrepancyEstimate,
+  facesAsked,
+  typicalsOf,
+  VirtualEstimator,
+} from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import { ExactEngine, SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
@@ -113,8 +119,8 @@ async function driftOf(
   const probes = await probeSet({ pool, store, bank, maker, inputs, signal });
   const [old, now] = [vectorsOf(service.candidates), vectorsOf(candidates)];
   const { parameters, inputs: oldInputs } = service.manifest;
-  const before = await estimate(request, old, probes, parameters.neighbours, oldInputs);
-  const after = await estimate(request, now, probes, options.neighbours, inputs);
+  const before = await estimate(request, service.candidates, probes, parameters.neighbours, oldInputs);
+  const after = await estimate(request, candidates, probes, options.neighbours, inputs);
   const [cloud, fresh] = [cloudOf(old), cloudOf(now)];
   return {
     drift: {
@@ -141,7 +147,7 @@ async function accuracyOf({ accuracy, fresh, ...request }: RefreshGatesRequest, 
     alignScores(
       used,
       { raw, left, right },
-      await estimate(request, vectorsOf(candidates), embeddings, used.neighbours, inputs),
+      await estimate(request, candidates, embeddings, used.neighbours, inputs),
     );
   const { operator, ...parameters } = service.manifest.parameters;
   const before = await scores(
@@ -159,15 +165,17 @@ const vectorsOf = ({ embeddings, dimension }: CandidateTable): UnitMatrix =>
 /** r and σ of embeddings against candidates, by exact search: an index must not blur what is compared. */
 async function estimate(
   { pool, signal }: Pick<RefreshGatesRequest, 'pool' | 'signal'>,
-  candidates: UnitMatrix,
+  candidates: CandidateTable,
   embeddings: UnitMatrix,
   neighbours: number,
   { embedder: { samePersonCeiling } }: Manifest['inputs'],
 ): Promise<DiscrepancyEstimate> {
-  const exact = await ExactEngine.create({ candidates, pool });
+  const exact = await ExactEngine.create({ candidates: vectorsOf(candidates), pool });
+  const options = signal ? { signal } : {};
   try {
     const search = new SupportSearch({ engine: exact, exact, samePersonCeiling });
-    return await new VirtualEstimator(search, neighbours).estimate(embeddings, signal ? { signal } : {});
+    const typicals = typicalsOf(await askOwnFaces(search, facesAsked(candidates), [neighbours], options));
+    return await new VirtualEstimator(search, neighbours, typicals).estimate(embeddings, options);
   } finally {
     await exact.close();
   }

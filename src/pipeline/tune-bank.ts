@@ -1,5 +1,5 @@
 import { type BankStore, type Manifest, publishBank } from '../bank/index.js';
-import { openSupport, type Support } from '../discrepancy/index.js';
+import { openSupport, type Support, virtualWithTypicals } from '../discrepancy/index.js';
 import {
   checkIdentities,
   identitiesOf,
@@ -12,7 +12,7 @@ import type { InferencePool } from '../onnx/index.js';
 import { operatorId } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { indexCandidates } from './index-bank.js';
-import { virtualThresholds } from './virtual-thresholds.js';
+import { measureFaces, thresholdsAmong } from './measure-faces.js';
 
 export interface TuneRequest extends Omit<TuningOptions, 'onProgress'> {
   readonly pool: InferencePool;
@@ -53,7 +53,8 @@ export async function tuneBank(request: TuneRequest): Promise<TuneResult> {
     embeddings.expect(inputs.embedder.dimension, 'embeddings');
     const sizes = sizesToTry(support.search.candidates, parameters.neighbours);
     onProgress?.('looking up', 0, embeddings.rows);
-    const estimates = await support.virtual.estimateSizes(embeddings, sizes, {
+    const virtual = await virtualWithTypicals(support, sizes, signal ? { signal } : {});
+    const estimates = await virtual.estimateSizes(embeddings, sizes, {
       ...(signal ? { signal } : {}),
       onProgress: (done, total) => onProgress?.('looking up', done, total),
     });
@@ -85,7 +86,7 @@ async function publishTuned(request: TuneRequest, { bank }: Support, tuning: Tun
   const index = await indexCandidates(pool, candidates, { engine: 'auto', neighbours }, signal);
   try {
     onStep?.('measuring');
-    const settings = { operator, lambda, neighbours };
+    const measured = await measureFaces(pool, candidates, inputs, neighbours, signal);
     const { calibration } = parameters;
     const calibrated =
       calibration.kind === 'none'
@@ -93,7 +94,7 @@ async function publishTuned(request: TuneRequest, { bank }: Support, tuning: Tun
         : {
             ...calibration,
             neighboursShare: k === undefined ? calibration.neighboursShare : k / counts.accepted,
-            thresholds: await virtualThresholds(pool, candidates, inputs, settings, signal),
+            thresholds: thresholdsAmong(measured, { operator, lambda }, signal),
           };
     const files: Record<string, { readonly localFile: string }> = {};
     for (const { path } of manifest.files) {
@@ -110,7 +111,7 @@ async function publishTuned(request: TuneRequest, { bank }: Support, tuning: Tun
         ...{ candidates, inputs, counts, files },
         parameters: {
           ...parameters,
-          ...{ operator: operatorId(operator), lambda, neighbours },
+          ...{ operator: operatorId(operator), lambda, neighbours, typical: measured.stats.typical },
           ...{ engine: index.engine, index: index.parameters, calibration: calibrated },
           tuning: {
             ...{ falseAcceptRate: tuning.far, photos: tuning.photos, people: tuning.people },

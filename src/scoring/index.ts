@@ -1,14 +1,24 @@
-export { type Discrepancy, type DiscrepancyStats, discrepancyAt } from './discrepancy-stats.js';
 export {
-  type AlignedScore,
-  alignScore,
-  alignScores,
+  type Discrepancy,
+  type DiscrepancyStats,
+  discrepancyAt,
+  SIGMA_FLOOR,
+  type Typical,
+  typicalOf,
+} from './discrepancy-stats.js';
+export {
+  OPERATORS,
   type OperatorName,
   type OperatorSettings,
   operatorId,
+} from './formulas.js';
+export {
+  type AlignedScore,
+  aligner,
+  alignScore,
+  alignScores,
   operatorOfId,
   type Pairs,
   resolveOperatorSettings,
-  SIGMA_FLOOR,
 } from './operators.js';
 export { falseMatchRateOf, type Threshold, thresholdsOf } from './thresholds.js';

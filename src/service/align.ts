@@ -14,7 +14,7 @@ import {
 } from '../gen/index.js';
 import { alignScore, falseMatchRateOf, operatorId, SIGMA_FLOOR } from '../scoring/index.js';
 import type { Found, Lookups } from './lookup.js';
-import { operatorSettingsOf, presetsFor, thresholdOf } from './thresholds.js';
+import { operatorSettingsOf, presetsFor, thresholdOf, typicalAt } from './thresholds.js';
 
 /** Which rows of the embeddings are compared. */
 interface Comparisons {
@@ -31,7 +31,7 @@ type Asked = Pick<AlignScoresRequest, 'lookup' | 'comparisons' | 'operator' | 'l
 /**
  * Aligns every comparison of a request.
  *
- * @throws FoilbankError as `Lookups.find`, FB_SUPPORT_EMPTY, FB_THRESHOLD_UNKNOWN, FB_REQUEST_INVALID, FB_LIMIT
+ * @throws FoilbankError as `Lookups.find`, FB_SUPPORT_EMPTY, FB_TYPICAL_UNKNOWN, FB_THRESHOLD_UNKNOWN, FB_REQUEST_INVALID, FB_LIMIT
  */
 export async function alignAll(
   lookups: Lookups,
@@ -48,15 +48,16 @@ export async function alignAll(
 function replyOf(request: Asked, comparisons: Comparisons, found: Found): AlignScoresResponse {
   const { serving, source, discrepancies, matrix } = found;
   const { manifest } = serving.facts;
-  const settings = operatorSettingsOf(manifest, request);
+  const settings = operatorSettingsOf(manifest, request, source.k);
   const threshold = thresholdOf(manifest, request.thresholdChoice, settings, source.k);
   const measured = presetsFor(manifest, settings, source.k);
+  const typical = typicalAt(manifest, source.k);
   const scores = Array.from({ length: comparisons.count }, (_, i): AlignedScore => {
     const [a, b] = comparisons.sides(i);
     const [left, right] = [discrepancies[a]!, discrepancies[b]!];
     const supplied = comparisons.raw(i);
     const raw = supplied ?? matrix.similarity(a, matrix, b);
-    const { aligned } = alignScore(settings, raw, left, right);
+    const { aligned } = alignScore(settings, raw, left, right, typical);
     // What was measured holds for the embedder's own similarities, where the bank has faces.
     const rated = supplied === undefined && covered(left) && covered(right);
     const falseMatchRate = rated ? falseMatchRateOf(measured, aligned) : undefined;
@@ -70,6 +71,7 @@ function replyOf(request: Asked, comparisons: Comparisons, found: Found): AlignS
   return create(AlignScoresResponseSchema, {
     ...{ source, scores, operator: operatorId(settings.operator) },
     ...(settings.operator === 'shift' ? { lambda: settings.lambda } : {}),
+    ...(settings.operator === 'fuse' ? { typical } : {}),
     ...(threshold ? { threshold: create(ThresholdSchema, threshold) } : {}),
     left: discrepancies.slice(0, comparisons.lefts),
     right: discrepancies.slice(comparisons.lefts),

@@ -19,7 +19,7 @@ import type { BankHolder } from './bank-holder.js';
 import { type ReadEmbeddings, readEmbeddings } from './embeddings.js';
 import type { Answer } from './engine-messages.js';
 import type { Serving } from './serving.js';
-import { presetsOf } from './thresholds.js';
+import { presetsOf, typicalAt } from './thresholds.js';
 
 /** What one request may ask for; above it, it is refused with the limit. */
 export interface LookupLimits {
@@ -119,7 +119,7 @@ export class Lookups {
       ...{ dimension: inputs.embedder.dimension, embedder: inputs.embedder.name },
       ...{ generator: inputs.generator.name, engine: parameters.engine, k: parameters.neighbours },
       ...{ operator: parameters.operator, lambda: parameters.lambda, coverageFloor },
-      ...{ warnings: [...warnings], notes: [...notes] },
+      ...{ warnings: [...warnings], notes: [...notes], typical: typicalAt(manifest, parameters.neighbours) },
       presets: presetsOf(manifest).map((preset) => create(PresetSchema, preset)),
       estimators: ['virtual', ...(learnedFor(manifest) === undefined ? [] : ['learned'])],
     });

@@ -1,7 +1,10 @@
+import { create } from '@bufbuild/protobuf';
 import type { Manifest } from '../bank/index.js';
+import { operatorAt } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
+import { TypicalSchema } from '../gen/index.js';
 import type { OperatorSettings } from '../scoring/index.js';
-import { operatorId, operatorOfId, resolveOperatorSettings } from '../scoring/index.js';
+import { operatorId, resolveOperatorSettings } from '../scoring/index.js';
 
 export interface ThresholdChoice {
   readonly case: 'threshold' | 'thresholdPreset' | undefined;
@@ -52,13 +55,18 @@ export function presetsFor(manifest: Manifest, settings: OperatorSettings, k: nu
   return recommended ? presetsOf(manifest) : [];
 }
 
-/** What was asked for, and what the bank recommends for the rest. @throws FoilbankError FB_OPTION_INVALID */
+/** What `fuse` goes by: measured at the recommended K alone. */
+export const typicalAt = ({ parameters: { typical, neighbours } }: Manifest, k: number) =>
+  typical && k === neighbours ? create(TypicalSchema, typical) : undefined;
+
+/** What was asked for, and what the bank recommends at that K for the rest. @throws FoilbankError FB_OPTION_INVALID */
 export function operatorSettingsOf(
   { parameters }: Manifest,
   asked: { readonly operator: string; readonly lambda?: number | undefined },
+  k: number,
 ): OperatorSettings {
   return resolveOperatorSettings({
-    operator: (asked.operator || operatorOfId(parameters.operator)) as OperatorSettings['operator'],
+    operator: (asked.operator || operatorAt(parameters, k)) as OperatorSettings['operator'],
     lambda: asked.lambda ?? parameters.lambda,
   });
 }

@@ -48,7 +48,7 @@ describe('foilbank calibrate', () => {
     expect(stdout).toMatch(/calibration +moments from 40 embeddings \(40 different embeddings of 128/);
     const shown = await run('bank', 'show', 'blobs');
     expect(shown.stdout).toBe(stdout);
-    expect(stdout).toMatch(/operator +standardise/);
+    expect(stdout).toMatch(/operator +fuse\/1, K 16.*\n *typical r ± σ +0\.\d+ ± 0\.\d+/);
     expect((await run('bank', 'verify', 'blobs')).code).toBe(0);
   });
 

@@ -59,7 +59,8 @@ describe('foilbank evaluate', () => {
       points: { tar: number | null }[];
     }[];
     expect(results.map(({ operator, k }) => `${operator} ${k}`)).toEqual([
-      ...['none/1 null', 'shift/1 8', 'standardise/1 8', 'shift/1 16', 'standardise/1 16'],
+      ...['none/1 null', 'shift/1 8', 'standardise/1 8', 'fuse/1 8'],
+      ...['shift/1 16', 'standardise/1 16', 'fuse/1 16'],
     ]);
     for (const each of results) {
       expect(each).toMatchObject({
@@ -75,7 +76,7 @@ describe('foilbank evaluate', () => {
       });
       expect(each.points[0]?.tar).toBeGreaterThan(0.05);
     }
-    expect(result.splits).toHaveLength(5);
+    expect(result.splits).toHaveLength(7);
     for (const { accuracies } of result.splits as { accuracies: number[] }[]) {
       expect(accuracies).toHaveLength(2);
       for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(0.5);
@@ -124,8 +125,9 @@ describe('foilbank evaluate', () => {
       [operator, lambda, estimator?.split('/')[0], k].join(' '),
     );
     expect(ways).toEqual([
-      ...['none/1   ', 'shift/1 1 virtual 8', 'standardise/1  virtual 8', 'shift/1 1 virtual 12'],
-      ...['standardise/1  virtual 12', 'shift/1 1 cohort 8', 'standardise/1  cohort 8'],
+      ...['none/1   ', 'shift/1 1 virtual 8', 'standardise/1  virtual 8', 'fuse/1  virtual 8'],
+      ...['shift/1 1 virtual 12', 'standardise/1  virtual 12', 'fuse/1  virtual 12'],
+      ...['shift/1 1 cohort 8', 'standardise/1  cohort 8', 'fuse/1  cohort 8'],
       'shift/1 0.25 virtual 12',
     ]);
     expect(report.results.filter(({ recommended }) => recommended)).toEqual([report.results.at(-1)]);

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Coverage, createFoilbankClient, Decision, errorDetailOf, packEmbedding } from '../../src/client.js';
 import { InferencePool } from '../../src/onnx/index.js';
 import { comparePairs, openSupport } from '../../src/pipeline/index.js';
-import { falseMatchRateOf, resolveOperatorSettings } from '../../src/scoring/index.js';
+import { alignScore, falseMatchRateOf, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { VERSION } from '../../src/version.js';
-import { type Bench, packedRows, publishCrowd, queries, startService } from '../support/service.js';
+import { type Bench, packedRows, publishCrowd, queries, SAMPLE, startService } from '../support/service.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let bench: Bench;
@@ -188,6 +188,33 @@ describe('aligned scores', () => {
     expect(reply).toMatchObject({ operator: 'standardise/1', threshold: { origin: 'request' } });
     expect(reply.left[0]!.r).toBeCloseTo(expected!.discrepancies[0].r, 6);
     expect(reply.right[0]!.r).toBeCloseTo(expected!.discrepancies[1].r, 6);
+  });
+
+  it('by fuse come with what is typical of the bank, at the K that it recommends alone', async () => {
+    const typical = { r: 0.7, sigma: 0.05 };
+    const fusing = await startService((store) =>
+      publishCrowd(store, 'default', 1, {
+        parameters: { ...SAMPLE.parameters, neighbours: 16, operator: 'fuse/1', typical },
+      }),
+    );
+    const [a, b] = packedRows(faces);
+    const ask = (more: object) =>
+      fusing.client.support.alignScores({
+        comparisons: { case: 'pairs', value: { pairs: [{ a: a!, b: b! }] } },
+        ...more,
+      });
+    const reply = await ask({});
+    expect(reply).toMatchObject({ operator: 'fuse/1', typical });
+    expect((await fusing.client.support.getBank({})).bank).toMatchObject({ operator: 'fuse/1', typical });
+    const settings = resolveOperatorSettings({ operator: 'fuse' });
+    const { aligned } = alignScore(settings, reply.scores[0]!.raw, reply.left[0]!, reply.right[0]!, typical);
+    expect(reply.scores[0]!.aligned).toBeCloseTo(aligned, 12);
+    const elsewhere = await ask({ lookup: { k: 8 } });
+    expect(elsewhere).toMatchObject({ operator: 'standardise/1', source: { k: 8 } });
+    expect(elsewhere.typical).toBeUndefined();
+    const refused = ask({ lookup: { k: 8 }, operator: 'fuse' }).catch(errorDetailOf);
+    expect(await refused).toMatchObject({ code: 'FB_TYPICAL_UNKNOWN' });
+    await fusing.close();
   });
 
   it('come as a grid too, read against what was given, with raw scores supplied', async () => {

@@ -121,6 +121,7 @@ describe('tuneBank', () => {
     expect(more.map(({ estimator, k, operator }) => [estimator, k, operator])).toEqual([
       ...Array.from({ length: 4 }, () => ['learned/1', neighbours, 'shift']),
       ['learned/1', neighbours, 'standardise'],
+      ['learned/1', neighbours, 'fuse'],
     ]);
     // It imitates the lookup, and is as good.
     for (const { operator, k, lambda, tar } of more) {

@@ -19,7 +19,7 @@ import { noise } from './tiny-models.js';
 
 const DIMENSION = 8;
 const ROWS = 300;
-const SAMPLE = draftOf(someCandidates(1, DIMENSION));
+export const SAMPLE = draftOf(someCandidates(1, DIMENSION));
 
 /** Candidates around one direction, as faces are: what lies opposite is outside of them. */
 export function crowd(rows: number, salt: number, dimension = DIMENSION) {

@@ -1,19 +1,35 @@
+import type { AlignScoresResponse } from '../../src/gen/index.js';
+import { formulaOf, OPERATORS, operatorId } from '../../src/scoring/formulas.js';
 import { rate, similarity } from './format.js';
 
-/** An aligned score as a straight line of the raw one: aligned = slope · raw + offset, for this pair. */
-export interface Line {
-  readonly slope: number;
-  readonly offset: number;
+/** Of one pair: its aligned score by its raw one. */
+export type Curve = (raw: number) => number;
+
+type Answer = Pick<AlignScoresResponse, 'operator' | 'lambda' | 'typical' | 'left' | 'right'>;
+
+/** Of the first pair of a reply, by the operator that the reply names. */
+export function curveOf({ operator, lambda = 1, typical, left, right }: Answer): Curve | undefined {
+  const name = OPERATORS.find((one) => operatorId(one) === operator);
+  const [a, b] = [left[0], right[0]];
+  if (!name || !a || !b) return undefined;
+  const { scale, align } = formulaOf({ operator: name, lambda }, typical);
+  const [scaleA, scaleB] = [scale(a.sigma), scale(b.sigma)];
+  return (raw) => align(raw, a.r, scaleA, b.r, scaleB);
 }
 
-/** @param at raw scores 0 and 1 of the same pair, aligned */
-export const lineThrough = (at: { readonly zero: number; readonly one: number }): Line => ({
-  slope: at.one - at.zero,
-  offset: at.zero,
-});
+/** Similarities are looked for so far beyond ±1, and so often halved: to 1e-12. */
+const [FAR, HALVINGS] = [8, 44];
 
-/** The raw similarity that this pair needs to reach an aligned threshold. */
-export const neededRaw = ({ slope, offset }: Line, threshold: number): number => (threshold - offset) / slope;
+/** The raw similarity that this pair needs to reach an aligned threshold: every operator's score grows with it. */
+export function neededRaw(curve: Curve, threshold: number): number {
+  let [low, high] = [-FAR, FAR];
+  for (let i = 0; i < HALVINGS; i++) {
+    const middle = (low + high) / 2;
+    if (curve(middle) < threshold) low = middle;
+    else high = middle;
+  }
+  return high;
+}
 
 /** What a sentence about a comparison is made of. */
 export interface Moved {

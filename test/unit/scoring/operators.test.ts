@@ -5,9 +5,11 @@ import {
   alignScores,
   type Discrepancy,
   discrepancyAt,
+  OPERATORS,
   type OperatorName,
   resolveOperatorSettings,
   SIGMA_FLOOR,
+  typicalOf,
 } from '../../../src/scoring/index.js';
 
 /** On a grid finer than float32's: no subnormal and no −0, which no dot product of unit vectors turns on. */
@@ -17,13 +19,13 @@ const discrepancy: fc.Arbitrary<Discrepancy> = fc.record({
   sigma: fc.double({ min: 1e-3, max: 0.5, noNaN: true }),
   n: fc.integer({ min: 1, max: 1024 }),
 });
-const operators: OperatorName[] = ['none', 'shift', 'standardise'];
 const settings = fc
   .record({
-    operator: fc.constantFrom(...operators),
+    operator: fc.constantFrom(...OPERATORS),
     lambda: fc.double({ min: 0, max: 4, noNaN: true }),
   })
   .map(resolveOperatorSettings);
+const typicalFace = fc.record({ r: similarity, sigma: fc.double({ min: 1e-3, max: 0.5, noNaN: true }) });
 const shift = resolveOperatorSettings({ operator: 'shift', lambda: 1 });
 const standardise = resolveOperatorSettings({ operator: 'standardise' });
 const moved = (d: Discrepancy, by: number): Discrepancy => ({ ...d, r: d.r + by });
@@ -31,25 +33,33 @@ const moved = (d: Discrepancy, by: number): Discrepancy => ({ ...d, r: d.r + by 
 describe('every operator', () => {
   it('is symmetric in the two faces', () => {
     fc.assert(
-      fc.property(settings, similarity, discrepancy, discrepancy, (o, s, a, b) => {
-        expect(alignScore(o, s, a, b)).toEqual(alignScore(o, s, b, a));
+      fc.property(settings, similarity, discrepancy, discrepancy, typicalFace, (o, s, a, b, t) => {
+        expect(alignScore(o, s, a, b, t)).toEqual(alignScore(o, s, b, a, t));
       }),
     );
   });
 
   it('grows with the similarity', () => {
     fc.assert(
-      fc.property(settings, similarity, similarity, discrepancy, discrepancy, (o, s, t, a, b) => {
-        fc.pre(s - t > 1e-9);
-        expect(alignScore(o, s, a, b).aligned).toBeGreaterThan(alignScore(o, t, a, b).aligned);
-      }),
+      fc.property(
+        settings,
+        similarity,
+        similarity,
+        discrepancy,
+        discrepancy,
+        typicalFace,
+        (o, s, t, a, b, y) => {
+          fc.pre(s - t > 1e-9);
+          expect(alignScore(o, s, a, b, y).aligned).toBeGreaterThan(alignScore(o, t, a, b, y).aligned);
+        },
+      ),
     );
   });
 
   it('reports the raw similarity beside the aligned one, and its name and version', () => {
     fc.assert(
-      fc.property(settings, similarity, discrepancy, discrepancy, (o, s, a, b) => {
-        const score = alignScore(o, s, a, b);
+      fc.property(settings, similarity, discrepancy, discrepancy, typicalFace, (o, s, a, b, t) => {
+        const score = alignScore(o, s, a, b, t);
         expect(score.raw).toBe(s);
         expect(score.operator).toBe(`${o.operator}/1`);
       }),
@@ -60,23 +70,31 @@ describe('every operator', () => {
     const pair = fc.tuple(similarity, fc.nat(3), fc.nat(3));
     const rows = fc.array(discrepancy, { minLength: 4, maxLength: 4 });
     fc.assert(
-      fc.property(settings, fc.array(pair, { maxLength: 9 }), rows, (o, pairs, rowsOfStats) => {
-        const stats = {
-          r: Float64Array.from(rowsOfStats, (d) => d.r),
-          sigma: Float64Array.from(rowsOfStats, (d) => d.sigma),
-          n: Int32Array.from(rowsOfStats, (d) => d.n),
-        };
-        const columns = {
-          raw: pairs.map((p) => p[0]),
-          left: pairs.map((p) => p[1]),
-          right: pairs.map((p) => p[2]),
-        };
-        expect([...alignScores(o, columns, stats)]).toEqual(
-          pairs.map(
-            ([s, a, b]) => alignScore(o, s, discrepancyAt(stats, a), discrepancyAt(stats, b)).aligned,
-          ),
-        );
-      }),
+      fc.property(
+        settings,
+        fc.array(pair, { maxLength: 9 }),
+        rows,
+        typicalFace,
+        (o, pairs, rowsOfStats, typical) => {
+          const stats = {
+            r: Float64Array.from(rowsOfStats, (d) => d.r),
+            sigma: Float64Array.from(rowsOfStats, (d) => d.sigma),
+            n: Int32Array.from(rowsOfStats, (d) => d.n),
+            typical,
+          };
+          const columns = {
+            raw: pairs.map((p) => p[0]),
+            left: pairs.map((p) => p[1]),
+            right: pairs.map((p) => p[2]),
+          };
+          expect([...alignScores(o, columns, stats)]).toEqual(
+            pairs.map(
+              ([s, a, b]) =>
+                alignScore(o, s, discrepancyAt(stats, a), discrepancyAt(stats, b), typical).aligned,
+            ),
+          );
+        },
+      ),
     );
   });
 });
@@ -173,6 +191,85 @@ describe('standardise', () => {
     expect(() => alignScore(standardise, 0.5, empty, full)).toThrow('no eligible candidate');
     const stats = { r: Float64Array.of(NaN), sigma: Float64Array.of(NaN), n: Int32Array.of(0) };
     expect(() => alignScores(shift, { raw: [0.5], left: [0], right: [0] }, stats)).toThrow('shift/1');
+  });
+});
+
+describe('fuse', () => {
+  const fuse = resolveOperatorSettings({ operator: 'fuse' });
+  const typical = { r: 0.6, sigma: 0.02 };
+  const like = (d: Partial<Discrepancy>): Discrepancy => ({ ...typical, n: 9, ...d });
+
+  it('counts typical standard deviations above a typical r for faces that are typical', () => {
+    expect(alignScore(fuse, 0.66, like({}), like({}), typical).aligned).toBeCloseTo(3, 12);
+    expect(alignScore(fuse, 0.54, like({}), like({}), typical).aligned).toBeCloseTo(-3, 12);
+  });
+
+  it('is standardised by four fifths of the own σ where the score is high, whatever is typical', () => {
+    const [a, b] = [like({ r: 0.7, sigma: 0.04 }), like({ r: 0.62 })];
+    const own = (0.8 - 0.7) / (0.02 * 2 ** 0.8);
+    expect(alignScore(fuse, 0.8, a, b, typical).aligned).toBeCloseTo((own + 0.18 / 0.02) / 2, 12);
+  });
+
+  it('is six tenths raw where both are low', () => {
+    const [a, b] = [like({ r: 0.7 }), like({ r: 0.74 })];
+    const [u, z] = [(0.5 - 0.6) / 0.02, (0.5 - 0.72) / 0.02];
+    expect(alignScore(fuse, 0.5, a, b, typical).aligned).toBeCloseTo(0.6 * u + 0.4 * z, 12);
+  });
+
+  it('does not jump anywhere', () => {
+    fc.assert(
+      fc.property(similarity, discrepancy, discrepancy, typicalFace, (s, a, b, t) => {
+        const step = 1e-7;
+        const rise = alignScore(fuse, s + step, a, b, t).aligned - alignScore(fuse, s, a, b, t).aligned;
+        // No slope is steeper than 1 / SIGMA of the arbitrary by both parts.
+        expect(rise).toBeLessThan((2 * step) / 1e-3);
+      }),
+    );
+  });
+
+  it('is unchanged when every similarity is moved or stretched alike', () => {
+    const scale = fc.double({ min: 0.5, max: 10, noNaN: true });
+    fc.assert(
+      fc.property(
+        similarity,
+        discrepancy,
+        discrepancy,
+        typicalFace,
+        similarity,
+        scale,
+        (s, a, b, t, c, k) => {
+          const before = alignScore(fuse, s, a, b, t).aligned;
+          const stretched = <T extends { r: number; sigma: number }>(d: T): T => ({
+            ...{ ...d, r: k * d.r + c, sigma: k * d.sigma },
+          });
+          const after = alignScore(fuse, k * s + c, stretched(a), stretched(b), stretched(t)).aligned;
+          expect(Math.abs(after - before)).toBeLessThan(1e-9 * (1 + Math.abs(before)));
+        },
+      ),
+    );
+  });
+
+  it('refuses to go by nothing, and says what has it', () => {
+    expect(() => alignScore(fuse, 0.5, like({}), like({}))).toThrow('no typical r and σ');
+    const stats = { r: Float64Array.of(0.5), sigma: Float64Array.of(0.1), n: Int32Array.of(3) };
+    expect(() => alignScores(fuse, { raw: [0.5], left: [0], right: [0] }, stats)).toThrow('fuse/1');
+  });
+});
+
+describe('typicalOf', () => {
+  it('is the mean of r and the geometric mean of σ, of embeddings that have a support set', () => {
+    const stats = {
+      r: Float64Array.of(0.5, 0.7, Number.NaN),
+      sigma: Float64Array.of(0.01, 0.04, Number.NaN),
+      n: Int32Array.of(3, 2, 0),
+    };
+    expect(typicalOf(stats)!.r).toBeCloseTo(0.6, 12);
+    expect(typicalOf(stats)!.sigma).toBeCloseTo(0.02, 12);
+  });
+
+  it('is nothing where none has', () => {
+    const stats = { r: Float64Array.of(Number.NaN), sigma: Float64Array.of(Number.NaN), n: Int32Array.of(0) };
+    expect(typicalOf(stats)).toBeUndefined();
   });
 });
 

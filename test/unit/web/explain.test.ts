@@ -1,7 +1,9 @@
+import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { alignScore, resolveOperatorSettings } from '../../../src/scoring/index.js';
-import { explain, lineThrough, neededRaw } from '../../../web/src/explain.js';
+import { AlignScoresResponseSchema } from '../../../src/gen/index.js';
+import { alignScore, OPERATORS, operatorId, resolveOperatorSettings } from '../../../src/scoring/index.js';
+import { curveOf, explain, neededRaw } from '../../../web/src/explain.js';
 
 const usual = { mean: 0.9, deviation: 0.01 };
 const told = (r: [number, number], more: Partial<Parameters<typeof explain>[0]> = {}) =>
@@ -40,24 +42,22 @@ describe('why a score moved', () => {
 describe('the raw similarity that a pair needs', () => {
   it('reaches just the threshold, whatever the operator', () => {
     const cosine = fc.double({ min: -0.9, max: 0.9, noNaN: true });
-    const side = fc.record({
-      ...{ r: cosine, n: fc.constant(64) },
-      sigma: fc.double({ min: 0.005, max: 0.2, noNaN: true }),
-    });
-    const operator = fc.constantFrom('none', 'shift', 'standardise');
+    const sigma = fc.double({ min: 0.005, max: 0.2, noNaN: true });
+    const side = fc.record({ r: cosine, n: fc.constant(64), sigma });
+    const asked = [fc.constantFrom(...OPERATORS), side, side, fc.record({ r: cosine, sigma })] as const;
     fc.assert(
-      fc.property(
-        operator,
-        side,
-        side,
-        fc.double({ min: -3, max: 6, noNaN: true }),
-        (name, a, b, threshold) => {
-          const settings = resolveOperatorSettings({ operator: name });
-          const of = (raw: number) => alignScore(settings, raw, a, b).aligned;
-          const line = lineThrough({ zero: of(0), one: of(1) });
-          expect(of(neededRaw(line, threshold))).toBeCloseTo(threshold, 6);
-        },
-      ),
+      fc.property(...asked, fc.double({ min: -3, max: 6, noNaN: true }), (name, a, b, typical, threshold) => {
+        const settings = resolveOperatorSettings({ operator: name });
+        const answer = create(AlignScoresResponseSchema, {
+          ...{ operator: operatorId(name), left: [a], right: [b], typical },
+        });
+        const needed = neededRaw(curveOf(answer)!, threshold);
+        expect(alignScore(settings, needed, a, b, typical).aligned).toBeCloseTo(threshold, 6);
+      }),
     );
+  });
+
+  it('is not told by an operator that the studio does not know', () => {
+    expect(curveOf(create(AlignScoresResponseSchema, { operator: 'newer/7' }))).toBeUndefined();
   });
 });

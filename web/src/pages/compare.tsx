@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { Decision, type Embedding, type Face } from '../../../src/gen/index.js';
 import { support } from '../api.js';
-import { explain, lineThrough, neededRaw } from '../explain.js';
+import { type Curve, curveOf, explain, neededRaw } from '../explain.js';
 import { rate, score, similarity } from '../format.js';
 import { FaceInput } from '../parts/face-input.js';
 import { LookAlikes } from '../parts/look-alikes.js';
@@ -36,14 +36,11 @@ export function Compare() {
   const inputs = [a, b, bank?.name, bank?.version, choice];
   const scored = useTask(
     pair &&
-      ((signal) => {
-        // Two more raw scores of the same pair show how this pair is corrected.
-        const pairs = [pair, { ...pair, raw: 0 }, { ...pair, raw: 1 }];
-        return support.alignScores(
-          { lookup, comparisons: { case: 'pairs', value: { pairs } }, ...asked(threshold) },
+      ((signal) =>
+        support.alignScores(
+          { lookup, comparisons: { case: 'pairs', value: { pairs: [pair] } }, ...asked(threshold) },
           { signal },
-        );
-      }),
+        )),
     [...inputs, threshold],
   );
   const near = useTask(
@@ -60,22 +57,22 @@ export function Compare() {
     inputs,
   );
   const result = useMemo(() => {
-    const [first, zero, one] = scored.value?.scores ?? [];
-    const [left, right] = [scored.value?.left[0], scored.value?.right[0]];
-    if (!first || !zero || !one || !left || !right) return undefined;
-    return { first, left, right, line: lineThrough({ zero: zero.aligned, one: one.aligned }) };
+    if (!scored.value) return undefined;
+    const [[first], [left], [right]] = [scored.value.scores, scored.value.left, scored.value.right];
+    const curve = curveOf(scored.value);
+    return first && left && right && curve ? { first, left, right, curve } : undefined;
   }, [scored.value]);
   if (!bank?.version) return <NoBank bank={bank} />;
   const recommended = choice.k === bank.k && !choice.version && choice.estimator === 'virtual';
   const ticks = (recommended ? bank.presets : []).map(({ name, threshold: value, falseMatchRate }, i) => ({
     ...{ key: String.fromCharCode(97 + i), name: rate(falseMatchRate), chosen: threshold?.preset === name },
-    at: result ? neededRaw(result.line, value) : Number.NaN,
+    at: result ? neededRaw(result.curve, value) : Number.NaN,
   }));
   if (result && threshold?.value !== undefined)
     ticks.push({
       key: 't',
       name: `threshold ${score(threshold.value)}`,
-      at: neededRaw(result.line, threshold.value),
+      at: neededRaw(result.curve, threshold.value),
       chosen: true,
     });
   return (
@@ -178,7 +175,7 @@ const asked = (threshold: Threshold | undefined) =>
       : {};
 
 function decidedBy(
-  { line, first }: { line: ReturnType<typeof lineThrough>; first: { decision: Decision } },
+  { curve, first }: { curve: Curve; first: { decision: Decision } },
   threshold: Threshold | undefined,
   presets: readonly { name: string; threshold: number; falseMatchRate: number }[],
 ) {
@@ -187,5 +184,5 @@ function decidedBy(
   const value = preset?.threshold ?? threshold.value;
   return value === undefined
     ? undefined
-    : { needed: neededRaw(line, value), falseMatchRate: preset?.falseMatchRate };
+    : { needed: neededRaw(curve, value), falseMatchRate: preset?.falseMatchRate };
 }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file foilbank/v1/support.proto.
  */
 export const file_foilbank_v1_support: GenFile = /*@__PURE__*/
-  fileDesc("Chlmb2lsYmFuay92MS9zdXBwb3J0LnByb3RvEgtmb2lsYmFuay52MSJaCglFbWJlZGRpbmcSGQoGcGFja2VkGAEgASgMQgm6SAZ6BBiAgAESGQoGdmFsdWVzGAIgAygCQgm6SAaSAQMQgCA6F7pIFCISCgZwYWNrZWQKBnZhbHVlcxABItEBCgZMb29rdXASFQoEYmFuaxgBIAEoCUIHukgEcgIYQBIXCgFrGAIgASgNQge6SAQqAigBSACIAQESGgoJZXN0aW1hdG9yGAMgASgJQge6SARyAhhAEi4KEmV4Y2x1ZGVfaWRlbnRpdGllcxgEIAMoCUISukgPkgEMEOgHIgdyBRABGIABEhsKE3JlcXVpcmVfdW5pdF9sZW5ndGgYBSABKAgSKAoHdmVyc2lvbhgGIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyRCBAoCX2sivQEKC0Rpc2NyZXBhbmN5EgkKAXIYASABKAESDQoFc2lnbWEYAiABKAESCQoBbhgDIAEoDRIcChRleGNsdWRlZF9ieV9pZGVudGl0eRgEIAEoDRIbChNleGNsdWRlZF9ieV9jZWlsaW5nGAUgASgNEhIKCm5vcm1hbGlzZWQYBiABKAgSJwoIY292ZXJhZ2UYByABKA4yFS5mb2lsYmFuay52MS5Db3ZlcmFnZRIRCglsb29rZWRfdXAYCCABKAgiZwoGU291cmNlEgwKBGJhbmsYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIRCgllc3RpbWF0b3IYAyABKAkSCQoBaxgEIAEoDRIOCgZlbmdpbmUYBSABKAkSEAoId2FybmluZ3MYBiADKAkidAoURmluZE5laWdoYm9yc1JlcXVlc3QSIwoGbG9va3VwGAEgASgLMhMuZm9pbGJhbmsudjEuTG9va3VwEjcKCmVtYmVkZGluZ3MYAiADKAsyFi5mb2lsYmFuay52MS5FbWJlZGRpbmdCC7pICJIBBQgBEIAgImsKFUZpbmROZWlnaGJvcnNSZXNwb25zZRIjCgZzb3VyY2UYASABKAsyEy5mb2lsYmFuay52MS5Tb3VyY2USLQoMc3VwcG9ydF9zZXRzGAIgAygLMhcuZm9pbGJhbmsudjEuU3VwcG9ydFNldCJlCgpTdXBwb3J0U2V0Ei0KC2Rpc2NyZXBhbmN5GAEgASgLMhguZm9pbGJhbmsudjEuRGlzY3JlcGFuY3kSKAoJbmVpZ2hib3JzGAIgAygLMhUuZm9pbGJhbmsudjEuTmVpZ2hib3IiRwoITmVpZ2hib3ISCgoCaWQYASABKAkSDAoEc2VlZBgCIAEoBBISCgpzaW1pbGFyaXR5GAMgASgCEg0KBWRyYXduGAQgASgIInoKGkVzdGltYXRlRGlzY3JlcGFuY3lSZXF1ZXN0EiMKBmxvb2t1cBgBIAEoCzITLmZvaWxiYW5rLnYxLkxvb2t1cBI3CgplbWJlZGRpbmdzGAIgAygLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQgu6SAiSAQUIARCAICJzChtFc3RpbWF0ZURpc2NyZXBhbmN5UmVzcG9uc2USIwoGc291cmNlGAEgASgLMhMuZm9pbGJhbmsudjEuU291cmNlEi8KDWRpc2NyZXBhbmNpZXMYAiADKAsyGC5mb2lsYmFuay52MS5EaXNjcmVwYW5jeSLEAgoSQWxpZ25TY29yZXNSZXF1ZXN0EiMKBmxvb2t1cBgBIAEoCzITLmZvaWxiYW5rLnYxLkxvb2t1cBIjCgVwYWlycxgCIAEoCzISLmZvaWxiYW5rLnYxLlBhaXJzSAASIQoEZ3JpZBgDIAEoCzIRLmZvaWxiYW5rLnYxLkdyaWRIABIZCghvcGVyYXRvchgEIAEoCUIHukgEcgIYIBIsCgZsYW1iZGEYBSABKAFCF7pIFBISGQAAAAAAABBAKQAAAAAAAAAASAKIAQESHAoJdGhyZXNob2xkGAYgASgBQge6SAQSAkABSAESJQoQdGhyZXNob2xkX3ByZXNldBgHIAEoCUIJukgGcgQQARhASAFCFAoLY29tcGFyaXNvbnMSBbpIAggBQhIKEHRocmVzaG9sZF9jaG9pY2VCCQoHX2xhbWJkYSI2CgVQYWlycxItCgVwYWlycxgBIAMoCzIRLmZvaWxiYW5rLnYxLlBhaXJCC7pICJIBBQgBEIAgIo8BCgRQYWlyEikKAWEYASABKAsyFi5mb2lsYmFuay52MS5FbWJlZGRpbmdCBrpIA8gBARIpCgFiGAIgASgLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQga6SAPIAQESKQoDcmF3GAMgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAADwv0gAiAEBQgYKBF9yYXcioAEKBEdyaWQSMwoGcHJvYmVzGAEgAygLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQgu6SAiSAQUIARCAIBI0CgdnYWxsZXJ5GAIgAygLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQgu6SAiSAQUIARCAIBItCgNyYXcYAyADKAFCILpIHZIBGhCAgEAiFBISGQAAAAAAAPA/KQAAAAAAAPC/IpMCChNBbGlnblNjb3Jlc1Jlc3BvbnNlEiMKBnNvdXJjZRgBIAEoCzITLmZvaWxiYW5rLnYxLlNvdXJjZRIQCghvcGVyYXRvchgCIAEoCRITCgZsYW1iZGEYAyABKAFIAIgBARIpCgl0aHJlc2hvbGQYBCABKAsyFi5mb2lsYmFuay52MS5UaHJlc2hvbGQSJgoEbGVmdBgFIAMoCzIYLmZvaWxiYW5rLnYxLkRpc2NyZXBhbmN5EicKBXJpZ2h0GAYgAygLMhguZm9pbGJhbmsudjEuRGlzY3JlcGFuY3kSKQoGc2NvcmVzGAcgAygLMhkuZm9pbGJhbmsudjEuQWxpZ25lZFNjb3JlQgkKB19sYW1iZGEiKgoJVGhyZXNob2xkEg0KBXZhbHVlGAEgASgBEg4KBm9yaWdpbhgCIAEoCSLsAQoMQWxpZ25lZFNjb3JlEgsKA3JhdxgBIAEoARIPCgdhbGlnbmVkGAIgASgBEhMKBnpfbm9ybRgDIAEoAUgAiAEBEhMKBnRfbm9ybRgEIAEoAUgBiAEBEicKCGRlY2lzaW9uGAUgASgOMhUuZm9pbGJhbmsudjEuRGVjaXNpb24SDgoGcmVhc29uGAYgASgJEh0KEGZhbHNlX21hdGNoX3JhdGUYCCABKAFIAogBAUIJCgdfel9ub3JtQgkKB190X25vcm1CEwoRX2ZhbHNlX21hdGNoX3JhdGVKBAgHEAhSC3Byb2JhYmlsaXR5IicKDkdldEJhbmtSZXF1ZXN0EhUKBGJhbmsYASABKAlCB7pIBHICGEAiMgoPR2V0QmFua1Jlc3BvbnNlEh8KBGJhbmsYASABKAsyES5mb2lsYmFuay52MS5CYW5rIhIKEExpc3RCYW5rc1JlcXVlc3QiNQoRTGlzdEJhbmtzUmVzcG9uc2USIAoFYmFua3MYASADKAsyES5mb2lsYmFuay52MS5CYW5rItECCgRCYW5rEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjYW5kaWRhdGVzGAQgASgNEhEKCWRpbWVuc2lvbhgFIAEoDRIQCghlbWJlZGRlchgGIAEoCRIRCglnZW5lcmF0b3IYByABKAkSDgoGZW5naW5lGAggASgJEgkKAWsYCSABKA0SEAoIb3BlcmF0b3IYCiABKAkSDgoGbGFtYmRhGAsgASgBEhAKCHdhcm5pbmdzGAwgAygJEg0KBW5vdGVzGA0gAygJEhYKDmNvdmVyYWdlX2Zsb29yGA4gASgBEiQKB3ByZXNldHMYDyADKAsyEy5mb2lsYmFuay52MS5QcmVzZXQSEgoKZXN0aW1hdG9ycxgQIAMoCSJDCgZQcmVzZXQSDAoEbmFtZRgBIAEoCRIRCgl0aHJlc2hvbGQYAiABKAESGAoQZmFsc2VfbWF0Y2hfcmF0ZRgDIAEoASpPCghDb3ZlcmFnZRIYChRDT1ZFUkFHRV9VTlNQRUNJRklFRBAAEhMKD0NPVkVSQUdFX0lOU0lERRABEhQKEENPVkVSQUdFX09VVFNJREUQAiplCghEZWNpc2lvbhIYChRERUNJU0lPTl9VTlNQRUNJRklFRBAAEhEKDURFQ0lTSU9OX1NBTUUQARIWChJERUNJU0lPTl9ESUZGRVJFTlQQAhIUChBERUNJU0lPTl9VTktOT1dOEAMy2gMKDlN1cHBvcnRTZXJ2aWNlElwKDUZpbmROZWlnaGJvcnMSIS5mb2lsYmFuay52MS5GaW5kTmVpZ2hib3JzUmVxdWVzdBoiLmZvaWxiYW5rLnYxLkZpbmROZWlnaGJvcnNSZXNwb25zZSIE+L4YARJuChNFc3RpbWF0ZURpc2NyZXBhbmN5EicuZm9pbGJhbmsudjEuRXN0aW1hdGVEaXNjcmVwYW5jeVJlcXVlc3QaKC5mb2lsYmFuay52MS5Fc3RpbWF0ZURpc2NyZXBhbmN5UmVzcG9uc2UiBPi+GAESVgoLQWxpZ25TY29yZXMSHy5mb2lsYmFuay52MS5BbGlnblNjb3Jlc1JlcXVlc3QaIC5mb2lsYmFuay52MS5BbGlnblNjb3Jlc1Jlc3BvbnNlIgT4vhgCEk0KB0dldEJhbmsSGy5mb2lsYmFuay52MS5HZXRCYW5rUmVxdWVzdBocLmZvaWxiYW5rLnYxLkdldEJhbmtSZXNwb25zZSIHkAIB+L4YARJTCglMaXN0QmFua3MSHS5mb2lsYmFuay52MS5MaXN0QmFua3NSZXF1ZXN0Gh4uZm9pbGJhbmsudjEuTGlzdEJhbmtzUmVzcG9uc2UiB5ACAfi+GAFiBnByb3RvMw", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
+  fileDesc("Chlmb2lsYmFuay92MS9zdXBwb3J0LnByb3RvEgtmb2lsYmFuay52MSJaCglFbWJlZGRpbmcSGQoGcGFja2VkGAEgASgMQgm6SAZ6BBiAgAESGQoGdmFsdWVzGAIgAygCQgm6SAaSAQMQgCA6F7pIFCISCgZwYWNrZWQKBnZhbHVlcxABItEBCgZMb29rdXASFQoEYmFuaxgBIAEoCUIHukgEcgIYQBIXCgFrGAIgASgNQge6SAQqAigBSACIAQESGgoJZXN0aW1hdG9yGAMgASgJQge6SARyAhhAEi4KEmV4Y2x1ZGVfaWRlbnRpdGllcxgEIAMoCUISukgPkgEMEOgHIgdyBRABGIABEhsKE3JlcXVpcmVfdW5pdF9sZW5ndGgYBSABKAgSKAoHdmVyc2lvbhgGIAEoCUIXukgUchIyEF4oWzAtOV17NiwxNX0pPyRCBAoCX2sivQEKC0Rpc2NyZXBhbmN5EgkKAXIYASABKAESDQoFc2lnbWEYAiABKAESCQoBbhgDIAEoDRIcChRleGNsdWRlZF9ieV9pZGVudGl0eRgEIAEoDRIbChNleGNsdWRlZF9ieV9jZWlsaW5nGAUgASgNEhIKCm5vcm1hbGlzZWQYBiABKAgSJwoIY292ZXJhZ2UYByABKA4yFS5mb2lsYmFuay52MS5Db3ZlcmFnZRIRCglsb29rZWRfdXAYCCABKAgiZwoGU291cmNlEgwKBGJhbmsYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIRCgllc3RpbWF0b3IYAyABKAkSCQoBaxgEIAEoDRIOCgZlbmdpbmUYBSABKAkSEAoId2FybmluZ3MYBiADKAkidAoURmluZE5laWdoYm9yc1JlcXVlc3QSIwoGbG9va3VwGAEgASgLMhMuZm9pbGJhbmsudjEuTG9va3VwEjcKCmVtYmVkZGluZ3MYAiADKAsyFi5mb2lsYmFuay52MS5FbWJlZGRpbmdCC7pICJIBBQgBEIAgImsKFUZpbmROZWlnaGJvcnNSZXNwb25zZRIjCgZzb3VyY2UYASABKAsyEy5mb2lsYmFuay52MS5Tb3VyY2USLQoMc3VwcG9ydF9zZXRzGAIgAygLMhcuZm9pbGJhbmsudjEuU3VwcG9ydFNldCJlCgpTdXBwb3J0U2V0Ei0KC2Rpc2NyZXBhbmN5GAEgASgLMhguZm9pbGJhbmsudjEuRGlzY3JlcGFuY3kSKAoJbmVpZ2hib3JzGAIgAygLMhUuZm9pbGJhbmsudjEuTmVpZ2hib3IiRwoITmVpZ2hib3ISCgoCaWQYASABKAkSDAoEc2VlZBgCIAEoBBISCgpzaW1pbGFyaXR5GAMgASgCEg0KBWRyYXduGAQgASgIInoKGkVzdGltYXRlRGlzY3JlcGFuY3lSZXF1ZXN0EiMKBmxvb2t1cBgBIAEoCzITLmZvaWxiYW5rLnYxLkxvb2t1cBI3CgplbWJlZGRpbmdzGAIgAygLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQgu6SAiSAQUIARCAICJzChtFc3RpbWF0ZURpc2NyZXBhbmN5UmVzcG9uc2USIwoGc291cmNlGAEgASgLMhMuZm9pbGJhbmsudjEuU291cmNlEi8KDWRpc2NyZXBhbmNpZXMYAiADKAsyGC5mb2lsYmFuay52MS5EaXNjcmVwYW5jeSLEAgoSQWxpZ25TY29yZXNSZXF1ZXN0EiMKBmxvb2t1cBgBIAEoCzITLmZvaWxiYW5rLnYxLkxvb2t1cBIjCgVwYWlycxgCIAEoCzISLmZvaWxiYW5rLnYxLlBhaXJzSAASIQoEZ3JpZBgDIAEoCzIRLmZvaWxiYW5rLnYxLkdyaWRIABIZCghvcGVyYXRvchgEIAEoCUIHukgEcgIYIBIsCgZsYW1iZGEYBSABKAFCF7pIFBISGQAAAAAAABBAKQAAAAAAAAAASAKIAQESHAoJdGhyZXNob2xkGAYgASgBQge6SAQSAkABSAESJQoQdGhyZXNob2xkX3ByZXNldBgHIAEoCUIJukgGcgQQARhASAFCFAoLY29tcGFyaXNvbnMSBbpIAggBQhIKEHRocmVzaG9sZF9jaG9pY2VCCQoHX2xhbWJkYSI2CgVQYWlycxItCgVwYWlycxgBIAMoCzIRLmZvaWxiYW5rLnYxLlBhaXJCC7pICJIBBQgBEIAgIo8BCgRQYWlyEikKAWEYASABKAsyFi5mb2lsYmFuay52MS5FbWJlZGRpbmdCBrpIA8gBARIpCgFiGAIgASgLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQga6SAPIAQESKQoDcmF3GAMgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAADwv0gAiAEBQgYKBF9yYXcioAEKBEdyaWQSMwoGcHJvYmVzGAEgAygLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQgu6SAiSAQUIARCAIBI0CgdnYWxsZXJ5GAIgAygLMhYuZm9pbGJhbmsudjEuRW1iZWRkaW5nQgu6SAiSAQUIARCAIBItCgNyYXcYAyADKAFCILpIHZIBGhCAgEAiFBISGQAAAAAAAPA/KQAAAAAAAPC/IroCChNBbGlnblNjb3Jlc1Jlc3BvbnNlEiMKBnNvdXJjZRgBIAEoCzITLmZvaWxiYW5rLnYxLlNvdXJjZRIQCghvcGVyYXRvchgCIAEoCRITCgZsYW1iZGEYAyABKAFIAIgBARIpCgl0aHJlc2hvbGQYBCABKAsyFi5mb2lsYmFuay52MS5UaHJlc2hvbGQSJgoEbGVmdBgFIAMoCzIYLmZvaWxiYW5rLnYxLkRpc2NyZXBhbmN5EicKBXJpZ2h0GAYgAygLMhguZm9pbGJhbmsudjEuRGlzY3JlcGFuY3kSKQoGc2NvcmVzGAcgAygLMhkuZm9pbGJhbmsudjEuQWxpZ25lZFNjb3JlEiUKB3R5cGljYWwYCCABKAsyFC5mb2lsYmFuay52MS5UeXBpY2FsQgkKB19sYW1iZGEiIwoHVHlwaWNhbBIJCgFyGAEgASgBEg0KBXNpZ21hGAIgASgBIioKCVRocmVzaG9sZBINCgV2YWx1ZRgBIAEoARIOCgZvcmlnaW4YAiABKAki7AEKDEFsaWduZWRTY29yZRILCgNyYXcYASABKAESDwoHYWxpZ25lZBgCIAEoARITCgZ6X25vcm0YAyABKAFIAIgBARITCgZ0X25vcm0YBCABKAFIAYgBARInCghkZWNpc2lvbhgFIAEoDjIVLmZvaWxiYW5rLnYxLkRlY2lzaW9uEg4KBnJlYXNvbhgGIAEoCRIdChBmYWxzZV9tYXRjaF9yYXRlGAggASgBSAKIAQFCCQoHX3pfbm9ybUIJCgdfdF9ub3JtQhMKEV9mYWxzZV9tYXRjaF9yYXRlSgQIBxAIUgtwcm9iYWJpbGl0eSInCg5HZXRCYW5rUmVxdWVzdBIVCgRiYW5rGAEgASgJQge6SARyAhhAIjIKD0dldEJhbmtSZXNwb25zZRIfCgRiYW5rGAEgASgLMhEuZm9pbGJhbmsudjEuQmFuayISChBMaXN0QmFua3NSZXF1ZXN0IjUKEUxpc3RCYW5rc1Jlc3BvbnNlEiAKBWJhbmtzGAEgAygLMhEuZm9pbGJhbmsudjEuQmFuayL4AgoEQmFuaxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSLgoKY3JlYXRlZF9hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKY2FuZGlkYXRlcxgEIAEoDRIRCglkaW1lbnNpb24YBSABKA0SEAoIZW1iZWRkZXIYBiABKAkSEQoJZ2VuZXJhdG9yGAcgASgJEg4KBmVuZ2luZRgIIAEoCRIJCgFrGAkgASgNEhAKCG9wZXJhdG9yGAogASgJEg4KBmxhbWJkYRgLIAEoARIQCgh3YXJuaW5ncxgMIAMoCRINCgVub3RlcxgNIAMoCRIWCg5jb3ZlcmFnZV9mbG9vchgOIAEoARIkCgdwcmVzZXRzGA8gAygLMhMuZm9pbGJhbmsudjEuUHJlc2V0EhIKCmVzdGltYXRvcnMYECADKAkSJQoHdHlwaWNhbBgRIAEoCzIULmZvaWxiYW5rLnYxLlR5cGljYWwiQwoGUHJlc2V0EgwKBG5hbWUYASABKAkSEQoJdGhyZXNob2xkGAIgASgBEhgKEGZhbHNlX21hdGNoX3JhdGUYAyABKAEqTwoIQ292ZXJhZ2USGAoUQ09WRVJBR0VfVU5TUEVDSUZJRUQQABITCg9DT1ZFUkFHRV9JTlNJREUQARIUChBDT1ZFUkFHRV9PVVRTSURFEAIqZQoIRGVjaXNpb24SGAoUREVDSVNJT05fVU5TUEVDSUZJRUQQABIRCg1ERUNJU0lPTl9TQU1FEAESFgoSREVDSVNJT05fRElGRkVSRU5UEAISFAoQREVDSVNJT05fVU5LTk9XThADMtoDCg5TdXBwb3J0U2VydmljZRJcCg1GaW5kTmVpZ2hib3JzEiEuZm9pbGJhbmsudjEuRmluZE5laWdoYm9yc1JlcXVlc3QaIi5mb2lsYmFuay52MS5GaW5kTmVpZ2hib3JzUmVzcG9uc2UiBPi+GAESbgoTRXN0aW1hdGVEaXNjcmVwYW5jeRInLmZvaWxiYW5rLnYxLkVzdGltYXRlRGlzY3JlcGFuY3lSZXF1ZXN0GiguZm9pbGJhbmsudjEuRXN0aW1hdGVEaXNjcmVwYW5jeVJlc3BvbnNlIgT4vhgBElYKC0FsaWduU2NvcmVzEh8uZm9pbGJhbmsudjEuQWxpZ25TY29yZXNSZXF1ZXN0GiAuZm9pbGJhbmsudjEuQWxpZ25TY29yZXNSZXNwb25zZSIE+L4YAhJNCgdHZXRCYW5rEhsuZm9pbGJhbmsudjEuR2V0QmFua1JlcXVlc3QaHC5mb2lsYmFuay52MS5HZXRCYW5rUmVzcG9uc2UiB5ACAfi+GAESUwoJTGlzdEJhbmtzEh0uZm9pbGJhbmsudjEuTGlzdEJhbmtzUmVxdWVzdBoeLmZvaWxiYW5rLnYxLkxpc3RCYW5rc1Jlc3BvbnNlIgeQAgH4vhgBYgZwcm90bzM", [file_buf_validate_validate, file_foilbank_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * A face as a vector of the bank's embedder, in one of two ways.
@@ -404,7 +404,7 @@ export type AlignScoresRequest = Message<"foilbank.v1.AlignScoresRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * none, shift or standardise; empty: what the bank recommends.
+   * none, shift, standardise or fuse; empty: what the bank recommends. fuse is had at the recommended K alone.
    *
    * @generated from field: string operator = 4;
    */
@@ -575,6 +575,13 @@ export type AlignScoresResponse = Message<"foilbank.v1.AlignScoresResponse"> & {
    * @generated from field: repeated foilbank.v1.AlignedScore scores = 7;
    */
   scores: AlignedScore[];
+
+  /**
+   * Only of fuse: what it goes by besides.
+   *
+   * @generated from field: foilbank.v1.Typical typical = 8;
+   */
+  typical?: Typical | undefined;
 };
 
 /**
@@ -583,6 +590,34 @@ export type AlignScoresResponse = Message<"foilbank.v1.AlignScoresResponse"> & {
  */
 export const AlignScoresResponseSchema: GenMessage<AlignScoresResponse> = /*@__PURE__*/
   messageDesc(file_foilbank_v1_support, 14);
+
+/**
+ * What r and sigma are like for the bank's own faces, at the recommended K.
+ *
+ * @generated from message foilbank.v1.Typical
+ */
+export type Typical = Message<"foilbank.v1.Typical"> & {
+  /**
+   * Mean of r.
+   *
+   * @generated from field: double r = 1;
+   */
+  r: number;
+
+  /**
+   * Geometric mean of sigma.
+   *
+   * @generated from field: double sigma = 2;
+   */
+  sigma: number;
+};
+
+/**
+ * Describes the message foilbank.v1.Typical.
+ * Use `create(TypicalSchema)` to create a new message.
+ */
+export const TypicalSchema: GenMessage<Typical> = /*@__PURE__*/
+  messageDesc(file_foilbank_v1_support, 15);
 
 /**
  * @generated from message foilbank.v1.Threshold
@@ -608,7 +643,7 @@ export type Threshold = Message<"foilbank.v1.Threshold"> & {
  * Use `create(ThresholdSchema)` to create a new message.
  */
 export const ThresholdSchema: GenMessage<Threshold> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 15);
+  messageDesc(file_foilbank_v1_support, 16);
 
 /**
  * @generated from message foilbank.v1.AlignedScore
@@ -667,7 +702,7 @@ export type AlignedScore = Message<"foilbank.v1.AlignedScore"> & {
  * Use `create(AlignedScoreSchema)` to create a new message.
  */
 export const AlignedScoreSchema: GenMessage<AlignedScore> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 16);
+  messageDesc(file_foilbank_v1_support, 17);
 
 /**
  * @generated from message foilbank.v1.GetBankRequest
@@ -686,7 +721,7 @@ export type GetBankRequest = Message<"foilbank.v1.GetBankRequest"> & {
  * Use `create(GetBankRequestSchema)` to create a new message.
  */
 export const GetBankRequestSchema: GenMessage<GetBankRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 17);
+  messageDesc(file_foilbank_v1_support, 18);
 
 /**
  * @generated from message foilbank.v1.GetBankResponse
@@ -703,7 +738,7 @@ export type GetBankResponse = Message<"foilbank.v1.GetBankResponse"> & {
  * Use `create(GetBankResponseSchema)` to create a new message.
  */
 export const GetBankResponseSchema: GenMessage<GetBankResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 18);
+  messageDesc(file_foilbank_v1_support, 19);
 
 /**
  * @generated from message foilbank.v1.ListBanksRequest
@@ -716,7 +751,7 @@ export type ListBanksRequest = Message<"foilbank.v1.ListBanksRequest"> & {
  * Use `create(ListBanksRequestSchema)` to create a new message.
  */
 export const ListBanksRequestSchema: GenMessage<ListBanksRequest> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 19);
+  messageDesc(file_foilbank_v1_support, 20);
 
 /**
  * @generated from message foilbank.v1.ListBanksResponse
@@ -733,7 +768,7 @@ export type ListBanksResponse = Message<"foilbank.v1.ListBanksResponse"> & {
  * Use `create(ListBanksResponseSchema)` to create a new message.
  */
 export const ListBanksResponseSchema: GenMessage<ListBanksResponse> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 20);
+  messageDesc(file_foilbank_v1_support, 21);
 
 /**
  * @generated from message foilbank.v1.Bank
@@ -834,6 +869,13 @@ export type Bank = Message<"foilbank.v1.Bank"> & {
    * @generated from field: repeated string estimators = 16;
    */
   estimators: string[];
+
+  /**
+   * Absent of banks that earlier versions made: they have no operator fuse.
+   *
+   * @generated from field: foilbank.v1.Typical typical = 17;
+   */
+  typical?: Typical | undefined;
 };
 
 /**
@@ -841,7 +883,7 @@ export type Bank = Message<"foilbank.v1.Bank"> & {
  * Use `create(BankSchema)` to create a new message.
  */
 export const BankSchema: GenMessage<Bank> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 21);
+  messageDesc(file_foilbank_v1_support, 22);
 
 /**
  * @generated from message foilbank.v1.Preset
@@ -874,7 +916,7 @@ export type Preset = Message<"foilbank.v1.Preset"> & {
  * Use `create(PresetSchema)` to create a new message.
  */
 export const PresetSchema: GenMessage<Preset> = /*@__PURE__*/
-  messageDesc(file_foilbank_v1_support, 22);
+  messageDesc(file_foilbank_v1_support, 23);
 
 /**
  * Where an embedding lies, measured on the bank's own candidates.
