@@ -404,7 +404,8 @@ export type AlignScoresRequest = Message<"foilbank.v1.AlignScoresRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * none, shift, standardise or fuse; empty: what the bank recommends. fuse is had at the recommended K alone.
+   * none, shift, standardise or fuse; empty: what the bank recommends.
+   * fuse is had at the recommended K alone; where it is recommended, standardise stands in for it at another one.
    *
    * @generated from field: string operator = 4;
    */
