@@ -147,7 +147,7 @@ async function accuracyOf({ accuracy, fresh, ...request }: RefreshGatesRequest, 
     alignScores(
       used,
       { raw, left, right },
-      await estimate(request, candidates, embeddings, used.neighbours, inputs),
+      await estimate(request, candidates, embeddings, used.neighbours, inputs, used.operator === 'fuse'),
     );
   const { operator, ...parameters } = service.manifest.parameters;
   const before = await scores(
@@ -169,13 +169,14 @@ async function estimate(
   embeddings: UnitMatrix,
   neighbours: number,
   { embedder: { samePersonCeiling } }: Manifest['inputs'],
+  withTypical = false,
 ): Promise<DiscrepancyEstimate> {
   const exact = await ExactEngine.create({ candidates: vectorsOf(candidates), pool });
   const options = signal ? { signal } : {};
   try {
     const search = new SupportSearch({ engine: exact, exact, samePersonCeiling });
-    const typicals = typicalsOf(await askOwnFaces(search, facesAsked(candidates), [neighbours], options));
-    return await new VirtualEstimator(search, neighbours, typicals).estimate(embeddings, options);
+    const own = withTypical ? await askOwnFaces(search, facesAsked(candidates), [neighbours], options) : [];
+    return await new VirtualEstimator(search, neighbours, typicalsOf(own)).estimate(embeddings, options);
   } finally {
     await exact.close();
   }

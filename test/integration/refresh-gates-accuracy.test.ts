@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FileStore, showBank } from '../../src/bank/index.js';
+import { FileStore, openBank, showBank } from '../../src/bank/index.js';
 import { InferencePool } from '../../src/onnx/index.js';
 import {
   type BuildOptions,
@@ -186,10 +186,19 @@ describe('the gate of accuracy', () => {
     expect((await showBank(store, 'blobs')).version).toBe('000002');
   });
 
+  it('judges by what is typical of either version where fuse is asked for', async () => {
+    const fuse = { operator: 'fuse', neighbours: 16 } as const;
+    const { accuracy, version } = await refresh(await pairsOf(LINES), fuse, true);
+    expect(version).toBe('000003');
+    expect(accuracy.value).toBeGreaterThan(0.5);
+    const { manifest } = await openBank(store, 'blobs');
+    expect(manifest.parameters).toMatchObject({ operator: 'fuse/1', typical: { r: expect.any(Number) } });
+  });
+
   it('records what is accepted', async () => {
     const worse = { operator: 'shift', lambda: 4, neighbours: 1 } as const;
     const { accuracy, version } = await refresh(await pairsOf(LINES), worse, true);
-    expect(version).toBe('000003');
+    expect(version).toBe('000004');
     expect(accuracy).toMatchObject({ gate: 'recorded.accuracy', passed: true });
     expect(accuracy.value).toBeLessThan(accuracy.limit);
   });
