@@ -132,7 +132,7 @@ const RPCS = [
     'score',
     () => ({
       lookup: lookup(),
-      operator: pick(['', 'none', 'shift', 'x']),
+      operator: pick(['', 'none', 'shift', 'standardise', 'fuse', 'x']),
       comparisons: pick([
         { case: 'pairs', value: { pairs: many(pair) } },
         { case: 'grid', value: { probes: many(embedding), gallery: many(embedding), raw: pick([[], [1]]) } },

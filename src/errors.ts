@@ -492,7 +492,7 @@ export const ERROR_CATALOGUE = define({
     message:
       'operator {operator} has no typical r and σ to go by: a bank has them for the K that it recommends',
     remedy:
-      'Ask with the K that the bank recommends, or by standardise. A bank made by an earlier version has none: calibrate or tune it again.',
+      'Ask with the K that the bank recommends, or by standardise. A bank made by an earlier version has none: refresh, calibrate or tune it.',
     status: 'FAILED_PRECONDITION',
   },
   FB_THRESHOLD_UNKNOWN: {

@@ -1,13 +1,13 @@
 import type { Manifest } from '../bank/index.js';
-import { type DiscrepancyEstimate, VIRTUAL } from '../discrepancy/index.js';
+import { type DiscrepancyEstimate, operatorAt, VIRTUAL } from '../discrepancy/index.js';
 import type { NamedAlignment } from '../evaluation/index.js';
-import { operatorOfId, resolveOperatorSettings } from '../scoring/index.js';
+import { resolveOperatorSettings } from '../scoring/index.js';
 
 type Way = Pick<NamedAlignment, 'settings' | 'estimator' | 'k'>;
 
 /** Whether a way of scoring is the one that a bank's version recommends. */
 export function isRecommended({ parameters }: Manifest, { settings, estimator, k }: Way): boolean {
-  const operator = operatorOfId(parameters.operator);
+  const operator = operatorAt(parameters, parameters.neighbours);
   if (settings.operator !== operator) return false;
   if (operator === 'none') return true;
   const lambda = operator !== 'shift' || settings.lambda === parameters.lambda;
@@ -20,9 +20,10 @@ export function withRecommended(
   ways: readonly NamedAlignment[],
   estimates: readonly DiscrepancyEstimate[],
 ): readonly NamedAlignment[] {
-  const { operator, lambda, neighbours } = manifest.parameters;
+  const { lambda, neighbours } = manifest.parameters;
   const stats = estimates.find(({ estimator, k }) => estimator === VIRTUAL && k === neighbours);
   if (!stats || ways.some((way) => isRecommended(manifest, way))) return ways;
-  const settings = resolveOperatorSettings({ operator: operatorOfId(operator), lambda });
+  const operator = operatorAt(manifest.parameters, neighbours);
+  const settings = resolveOperatorSettings({ operator, lambda });
   return [...ways, { settings, stats, estimator: VIRTUAL, k: neighbours }];
 }

@@ -55,7 +55,7 @@ export class CohortEstimator implements Estimator {
       });
     const engine = await ExactEngine.create({ candidates: embeddings, pool });
     const support = new SupportSearch({ engine, exact: engine, identities, samePersonCeiling });
-    const typicals = sizes.length > 0 ? await askCohort(support, embeddings, identities, sizes) : new Map();
+    const typicals = await askCohort(support, embeddings, identities, sizes);
     return new CohortEstimator(support, engine, k, typicals);
   }
 

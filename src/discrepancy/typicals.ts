@@ -39,6 +39,7 @@ export async function askCohort(
   identities: readonly string[],
   ks: readonly number[],
 ): Promise<Typicals> {
+  if (ks.length === 0) return new Map();
   const faces = embeddings.slice(0, Math.min(MOST_FACES, embeddings.rows));
   const exclude: Exclusion[] = Array.from({ length: faces.rows }, (_, i) => ({
     identities: [identities[i]!],
@@ -63,6 +64,8 @@ export async function virtualWithTypicals(
   ks: readonly number[],
   options: Pick<EstimateOptions, 'signal'> = {},
 ): Promise<VirtualEstimator> {
-  const own = typicalsOf(await askOwnFaces(search, facesAsked(bank.candidates), ks, options));
+  const unknown = ks.filter((k) => !virtual.typicals.has(k));
+  if (unknown.length === 0) return virtual;
+  const own = typicalsOf(await askOwnFaces(search, facesAsked(bank.candidates), unknown, options));
   return new VirtualEstimator(search, virtual.k, new Map([...own, ...virtual.typicals]));
 }

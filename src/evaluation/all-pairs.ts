@@ -1,7 +1,7 @@
 import { checkWhole } from '../checks.js';
 import { throwIfCancelled } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
-import { aligner, type DiscrepancyStats, type OperatorSettings } from '../scoring/index.js';
+import { alignScores, type DiscrepancyStats, type OperatorSettings } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { checkIdentities, type Identities } from './identities.js';
 import { HighestPairs, PairList, type PairScores } from './pair-scores.js';
@@ -61,7 +61,6 @@ export async function scoreAllPairs(
     highest: new HighestPairs(wanted),
     histogram: new ScoreHistogram(),
   }));
-  const aligners = alignments.map(({ settings, stats }) => aligner(settings, stats));
   const rows = Uint32Array.from({ length: n }, (_, i) => i);
   const { of } = identities;
   for await (const { begin, rows: count, width, similarities } of similarityBlocks(
@@ -74,9 +73,9 @@ export async function scoreAllPairs(
       const right = rows.subarray(a + 1);
       const left = new Uint32Array(right.length).fill(a);
       const raw = similarities.subarray((a - begin) * width + a + 1, (a - begin + 1) * width);
-      aligners.forEach((align, i) => {
+      alignments.forEach(({ settings, stats }, i) => {
         const sink = sinks[i]!;
-        const scores = align({ raw, left, right });
+        const scores = alignScores(settings, { raw, left, right }, stats);
         for (let j = 0; j < scores.length; j++) {
           const b = a + 1 + j;
           const genuine = of[a] === of[b];

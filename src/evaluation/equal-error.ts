@@ -1,5 +1,5 @@
 import type { InferencePool } from '../onnx/index.js';
-import { aligner } from '../scoring/index.js';
+import { alignScores } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import type { Alignment, ScoredPairs } from './all-pairs.js';
 import type { Identities } from './identities.js';
@@ -52,7 +52,6 @@ async function impostorsAbove(
   thresholds: readonly number[],
 ): Promise<Float64Array[]> {
   const counts = alignments.map(() => new Float64Array(names.length));
-  const aligners = alignments.map(({ settings, stats }) => aligner(settings, stats));
   const rows = Uint32Array.from({ length: embeddings.rows }, (_, i) => i);
   for await (const { begin, rows: count, width, similarities } of similarityBlocks(
     pool,
@@ -63,8 +62,8 @@ async function impostorsAbove(
       const right = rows.subarray(a + 1);
       const left = new Uint32Array(right.length).fill(a);
       const raw = similarities.subarray((a - begin) * width + a + 1, (a - begin + 1) * width);
-      aligners.forEach((align, i) => {
-        const scores = align({ raw, left, right });
+      alignments.forEach(({ settings, stats }, i) => {
+        const scores = alignScores(settings, { raw, left, right }, stats);
         for (let j = 0; j < scores.length; j++) {
           const [one, other] = [of[a]!, of[a + 1 + j]!];
           if (scores[j]! < thresholds[i]! || one === other) continue;

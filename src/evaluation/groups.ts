@@ -1,5 +1,5 @@
 import type { InferencePool } from '../onnx/index.js';
-import { aligner } from '../scoring/index.js';
+import { alignScores } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import type { Alignment } from './all-pairs.js';
 import type { Identities } from './identities.js';
@@ -49,7 +49,6 @@ export async function groupSpreads(
   const counts = alignments.map(() =>
     labels.map(() => ({ impostors: 0, matches: 0, genuine: 0, missed: 0 })),
   );
-  const aligners = alignments.map(({ settings, stats }) => aligner(settings, stats));
   const members = labels.map((label) => Uint32Array.from(groups.keys()).filter((i) => groups[i] === label));
   for (const [g, rows] of members.entries()) {
     const some = embeddings.gather(rows);
@@ -58,8 +57,8 @@ export async function groupSpreads(
         const right = rows.subarray(a + 1);
         const raw = similarities.subarray((a - begin) * width + a + 1, (a - begin + 1) * width);
         const left = new Uint32Array(right.length).fill(rows[a]!);
-        aligners.forEach((align, i) => {
-          const scores = align({ raw, left, right });
+        alignments.forEach(({ settings, stats }, i) => {
+          const scores = alignScores(settings, { raw, left, right }, stats);
           const tally = counts[i]![g]!;
           for (let j = 0; j < scores.length; j++) {
             const passes = scores[j]! > thresholds[i]!;

@@ -1,6 +1,6 @@
 import { throwIfCancelled } from '../errors.js';
 import type { InferencePool } from '../onnx/index.js';
-import { aligner } from '../scoring/index.js';
+import { alignScores } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import type { Alignment } from './all-pairs.js';
 import type { Identities } from './identities.js';
@@ -59,7 +59,6 @@ export async function identify(
     .sort((a, b) => place[a]! - place[b]!)
     .subarray(0, largest);
   const columns = Uint32Array.from(enrolled, (identity) => first[identity]!);
-  const aligners = alignments.map(({ settings, stats }) => aligner(settings, stats));
   const tallies = alignments.map(() => sizes.map(() => new Tally()));
   const references = embeddings.gather(columns);
   for await (const { begin, rows, width, similarities } of similarityBlocks(pool, embeddings, references)) {
@@ -70,8 +69,8 @@ export async function identify(
       if (first[identity] === probe && place[identity]! < largest) continue;
       const raw = similarities.subarray((probe - begin) * width, (probe - begin + 1) * width);
       const left = new Uint32Array(width).fill(probe);
-      aligners.forEach((align, i) => {
-        const scores = align({ raw, left, right: columns });
+      alignments.forEach(({ settings, stats }, i) => {
+        const scores = alignScores(settings, { raw, left, right: columns }, stats);
         let best = 0;
         let at = 0;
         sizes.forEach((size, g) => {

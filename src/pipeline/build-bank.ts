@@ -130,6 +130,7 @@ async function publish(request: BuildRequest, built: Built): Promise<Manifest> {
     const tuning = tuningThatHolds(service, { inputs, ...options });
     if (staysLearned(service, built)) onStep?.('learning');
     const learned = await learnedAgain(pool, service, built, signal);
+    if (!request.gates) onStep?.('measuring');
     const { neighbours } = options;
     const measured = await measureFaces(pool, candidates, inputs, neighbours, signal);
     onStep?.('publishing');

@@ -4,7 +4,7 @@ import { throwIfCancelled } from '../errors.js';
 import { ExactEngine, SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import {
-  aligner,
+  alignScores,
   type DiscrepancyStats,
   type OperatorSettings,
   type Threshold,
@@ -46,14 +46,16 @@ export function thresholdsAmong(
   signal?: AbortSignal,
 ): Threshold[] {
   const m = faces.rows;
+  // A lone face knows no other, and nothing is typical of it.
+  if (m < 2) return [];
   const scores = new Float64Array((m * (m - 1)) / 2);
-  const align = aligner({ operator, lambda }, stats);
   let at = 0;
   for (let a = 1; a < m; a++) {
     throwIfCancelled(signal, 'measuring thresholds');
     const others = Array.from({ length: a }, (_, b) => b);
     const raw = others.map((b) => faces.similarity(a, faces, b));
-    scores.set(align({ raw, left: new Uint32Array(a).fill(a), right: others }), at);
+    const left = new Uint32Array(a).fill(a);
+    scores.set(alignScores({ operator, lambda }, { raw, left, right: others }, stats), at);
     at += a;
   }
   return thresholdsOf(scores);

@@ -19,30 +19,22 @@ const VERSIONS: Readonly<Record<OperatorName, number>> = { none: 1, shift: 1, st
 /** Name and version, as replies and manifests carry it. */
 export const operatorId = (operator: OperatorName): string => `${operator}/${VERSIONS[operator]}`;
 
-/** `fuse`: how far a face's own σ replaces the typical one. At 1 σ of the few nearest candidates is believed too much (docs/accuracy.md). */
-const OWN_SIGMA = 0.8;
-/** `fuse`: the raw similarity's share of a score below the typical r. */
+/** `fuse`: the raw similarity's share of a low score (docs/accuracy.md). */
 const RAW_SHARE = 0.6;
 
-/** One operator, ready to be applied. */
-export interface Formula {
-  /** What σ is made into, once a face. */
-  scale(sigma: number): number;
-  /** s* of a similarity, r of both faces, and what their σ were made into. */
-  align(s: number, rA: number, scaleA: number, rB: number, scaleB: number): number;
-}
+/** s* of a similarity, by r and σ of both faces. */
+export type Formula = (s: number, rA: number, sigmaA: number, rB: number, sigmaB: number) => number;
 
 const NOTHING: Typical = { r: Number.NaN, sigma: Number.NaN };
-const unscaled = (sigma: number): number => sigma;
 
 /**
  * - `none`: s* = s
  * - `shift`: s* = s − λ·(r(a) + r(b))/2; at λ = 1 half of CSLS (Conneau et al. 2018: 2s − r(a) − r(b)), so the same order
  * - `standardise`: s* = ½[(s − r(a))/σ(a) + (s − r(b))/σ(b)], the adaptive symmetric normalisation of speaker verification
  *   (Matějka et al. 2017)
- * - `fuse`: score-level fusion of raw and standardised where the score is low. With typical r̄ and σ̄ and S(v) = σ̄·(σ(v)/σ̄)^0.8,
- *   u = (s − r̄)/σ̄ and z = ½[(s − r(a))/S(a) + (s − r(b))/S(b)]: s* = z + 0.6·(min(u, 0) − min(z, 0)). Above the level of look-alikes,
- *   where strangers are to be kept out, that is z; below it, where most of what is asked is decided at a glance, mostly u
+ * - `fuse`: score-level fusion of raw and standardised where scores are low. With z = the score of `standardise`, typical r̄ and σ̄, and
+ *   u = (s − r̄)/σ̄: s* = z + 0.6·(min(u, 0) − min(z, 0)). Where both lie above the level of look-alikes, and strangers are to be kept
+ *   out, that is z; where both lie below, 0.4·z + 0.6·u
  *
  * No more than numbers: the studio computes by it too.
  *
@@ -51,24 +43,19 @@ const unscaled = (sigma: number): number => sigma;
 export function formulaOf({ operator, lambda }: OperatorSettings, typical: Typical = NOTHING): Formula {
   switch (operator) {
     case 'none':
-      return { scale: unscaled, align: (s) => s };
+      return (s) => s;
     case 'shift':
-      return { scale: unscaled, align: (s, rA, _, rB) => s - (lambda * (rA + rB)) / 2 };
+      return (s, rA, _, rB) => s - (lambda * (rA + rB)) / 2;
     case 'standardise':
-      return { scale: floored, align: standardised };
-    case 'fuse': {
-      const { r } = typical;
-      const sigma = floored(typical.sigma);
-      return {
-        scale: (own) => sigma * (floored(own) / sigma) ** OWN_SIGMA,
-        align: (s, rA, scaleA, rB, scaleB) => {
-          const z = standardised(s, rA, scaleA, rB, scaleB);
-          return z + RAW_SHARE * (Math.min((s - r) / sigma, 0) - Math.min(z, 0));
-        },
+      return standardised;
+    case 'fuse':
+      return (s, rA, sigmaA, rB, sigmaB) => {
+        const z = standardised(s, rA, sigmaA, rB, sigmaB);
+        const u = (s - typical.r) / floored(typical.sigma);
+        return z + RAW_SHARE * (Math.min(u, 0) - Math.min(z, 0));
       };
-    }
   }
 }
 
-const standardised: Formula['align'] = (s, rA, scaleA, rB, scaleB) =>
-  ((s - rA) / scaleA + (s - rB) / scaleB) / 2;
+const standardised: Formula = (s, rA, sigmaA, rB, sigmaB) =>
+  ((s - rA) / floored(sigmaA) + (s - rB) / floored(sigmaB)) / 2;

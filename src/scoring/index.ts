@@ -14,7 +14,6 @@ export {
 } from './formulas.js';
 export {
   type AlignedScore,
-  aligner,
   alignScore,
   alignScores,
   operatorOfId,

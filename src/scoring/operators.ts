@@ -59,8 +59,7 @@ export function alignScore(
   const operator = operatorId(settings.operator);
   if (settings.operator !== 'none' && !(a.n >= 1 && b.n >= 1))
     throw new FoilbankError('FB_SUPPORT_EMPTY', { operator });
-  const { scale, align } = checkedFormula(settings, typical);
-  const aligned = align(raw, a.r, scale(a.sigma), b.r, scale(b.sigma));
+  const aligned = checkedFormula(settings, typical)(raw, a.r, a.sigma, b.r, b.sigma);
   switch (settings.operator) {
     case 'none':
       return { raw, aligned, operator };
@@ -80,27 +79,26 @@ export interface Pairs {
 }
 
 /**
- * {@link alignScore} of pair after pair of the same embeddings, of which all that can be is prepared once.
+ * {@link alignScore} of every pair.
  *
- * @returns gives the aligned similarities, in the order of the pairs. Throws FoilbankError FB_SUPPORT_EMPTY
- * @throws FoilbankError FB_TYPICAL_UNKNOWN
+ * @returns the aligned similarities, in the order of the pairs
+ * @throws FoilbankError FB_SUPPORT_EMPTY, FB_TYPICAL_UNKNOWN
  */
-export function aligner(settings: OperatorSettings, stats: DiscrepancyStats): (pairs: Pairs) => Float64Array {
-  const { scale, align } = checkedFormula(settings, stats.typical);
-  const { r, n } = stats;
-  const scales = stats.sigma.map(scale);
-  const looks = settings.operator !== 'none';
-  return ({ raw, left, right }) => {
-    const aligned = new Float64Array(raw.length);
-    for (let i = 0; i < aligned.length; i++) {
-      const a = left[i]!;
-      const b = right[i]!;
-      if (looks && !(n[a]! >= 1 && n[b]! >= 1))
-        throw new FoilbankError('FB_SUPPORT_EMPTY', { operator: operatorId(settings.operator) });
-      aligned[i] = align(raw[i]!, r[a]!, scales[a]!, r[b]!, scales[b]!);
-    }
-    return aligned;
-  };
+export function alignScores(
+  settings: OperatorSettings,
+  { raw, left, right }: Pairs,
+  { r, sigma, n, typical }: DiscrepancyStats,
+): Float64Array {
+  const formula = checkedFormula(settings, typical);
+  const aligned = new Float64Array(raw.length);
+  for (let i = 0; i < aligned.length; i++) {
+    const a = left[i]!;
+    const b = right[i]!;
+    if (settings.operator !== 'none' && !(n[a]! >= 1 && n[b]! >= 1))
+      throw new FoilbankError('FB_SUPPORT_EMPTY', { operator: operatorId(settings.operator) });
+    aligned[i] = formula(raw[i]!, r[a]!, sigma[a]!, r[b]!, sigma[b]!);
+  }
+  return aligned;
 }
 
 /** @throws FoilbankError FB_TYPICAL_UNKNOWN */
@@ -109,13 +107,6 @@ function checkedFormula(settings: OperatorSettings, typical: Typical | undefined
     throw new FoilbankError('FB_TYPICAL_UNKNOWN', { operator: operatorId(settings.operator) });
   return formulaOf(settings, typical);
 }
-
-/** {@link aligner}, once. @throws FoilbankError FB_SUPPORT_EMPTY, FB_TYPICAL_UNKNOWN */
-export const alignScores = (
-  settings: OperatorSettings,
-  pairs: Pairs,
-  stats: DiscrepancyStats,
-): Float64Array => aligner(settings, stats)(pairs);
 
 /** The operator of an id such as `standardise/1`. @throws FoilbankError FB_OPTION_INVALID for one that this version does not know */
 export function operatorOfId(id: string): OperatorName {

@@ -7,13 +7,17 @@ import {
   isDrawn,
   type Manifest,
   openBank,
+  rollbackBank,
   verifyBank,
 } from '../../src/bank/index.js';
+import { facesAsked } from '../../src/discrepancy/index.js';
 import { InferencePool } from '../../src/onnx/index.js';
 import { buildBank, calibrateBank, type Networks, openSupport } from '../../src/pipeline/index.js';
+import { alignScore, discrepancyAt, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { latents } from '../../src/synthesis/index.js';
 import { momentsOf, UnitMatrix } from '../../src/vectors/index.js';
 import { temporaryFolder, tinyNetworks } from '../support/networks.js';
+import { typicalOfVersion } from '../support/typical-of-version.js';
 
 const d = 16;
 const pool = new InferencePool({ threads: 2 });
@@ -99,6 +103,37 @@ describe('calibrateBank', () => {
     // Two standard errors fewer than the rate allows; rounding may tell the last one otherwise.
     const allowed = (0.01 * 150 * 149) / 2;
     expect(Math.abs(passed - Math.floor(allowed - 2 * Math.sqrt(allowed)))).toBeLessThanOrEqual(1);
+  });
+
+  it('says what is typical of its own faces at its K, as the version before does of those', async () => {
+    for (const { version } of [raw, manifest]) {
+      const { typical, measured } = await typicalOfVersion(pool, store, 'blobs', version);
+      expect([typical.r, typical.sigma]).toEqual([
+        expect.closeTo(measured.r),
+        expect.closeTo(measured.sigma),
+      ]);
+    }
+    expect(manifest.parameters.typical).not.toEqual(raw.parameters.typical);
+  });
+
+  it('has thresholds by fuse that its own faces pass at the asked rate at most', async () => {
+    const { version, parameters } = await calibrate({ operator: { operator: 'fuse' } });
+    const [first] = parameters.calibration.kind === 'none' ? [] : parameters.calibration.thresholds;
+    const support = await openSupport(pool, store, 'blobs', { version });
+    const faces = facesAsked(support.bank.candidates);
+    const exclude = Array.from({ length: faces.rows }, (_, row) => ({ rows: [row] }));
+    const stats = await support.estimator.estimate(faces, { exclude });
+    await support.close();
+    const fuse = resolveOperatorSettings({ operator: 'fuse' });
+    const pairs = Array.from({ length: faces.rows }, (_, a) => Array.from({ length: a }, (_, b) => [a, b]));
+    const scores = pairs.flat().map(([a, b]) => {
+      const [left, right] = [discrepancyAt(stats, a!), discrepancyAt(stats, b!)];
+      return alignScore(fuse, faces.similarity(a!, faces, b!), left, right, parameters.typical).aligned;
+    });
+    const allowed = 0.01 * scores.length;
+    const passed = scores.filter((score) => score > first!.threshold).length;
+    expect(Math.abs(passed - Math.floor(allowed - 2 * Math.sqrt(allowed)))).toBeLessThanOrEqual(1);
+    await rollbackBank(store, 'blobs', { version: manifest.version });
   });
 
   it('marks draws as drawn, beside all faces under their old names', async () => {

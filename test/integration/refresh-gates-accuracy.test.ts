@@ -186,7 +186,7 @@ describe('the gate of accuracy', () => {
     expect((await showBank(store, 'blobs')).version).toBe('000002');
   });
 
-  it('judges by what is typical of either version where fuse is asked for', async () => {
+  it('judges fuse by what is typical of the faces that it is asked of', async () => {
     const fuse = { operator: 'fuse', neighbours: 16 } as const;
     const { accuracy, version } = await refresh(await pairsOf(LINES), fuse, true);
     expect(version).toBe('000003');

@@ -14,6 +14,7 @@ import {
 import { UnitMatrix } from '../../src/vectors/index.js';
 import { crowd } from '../support/crowd.js';
 import { temporaryFolder, tinyNetworks } from '../support/networks.js';
+import { typicalOfVersion } from '../support/typical-of-version.js';
 
 const d = 24;
 const pool = new InferencePool({ threads: 2 });
@@ -35,7 +36,7 @@ beforeAll(async () => {
   await build(0);
   // Of other people than those who are asked about.
   const { embeddings } = crowd({ people: 600, photos: 1, dimension: d, seed: 7, commonness: 1.2 });
-  calibrated = await calibrateBank({ ...calibration, sample: embeddings });
+  calibrated = await calibrateBank({ ...calibration, sample: embeddings, neighboursShare: 0.4 });
 });
 afterAll(async () => {
   await pool.close();
@@ -85,6 +86,11 @@ describe('tuneBank', () => {
     const support = await openSupport(pool, store, 'blobs');
     expect(support.warnings).toEqual([]);
     await support.close();
+    // What is typical belongs to a K too, and another one was chosen.
+    expect(k).not.toBe(calibrated.parameters.neighbours);
+    const { typical, measured } = await typicalOfVersion(pool, store, 'blobs', manifest!.version);
+    expect([typical.r, typical.sigma]).toEqual([expect.closeTo(measured.r), expect.closeTo(measured.sigma)]);
+    expect(typical).not.toEqual(calibrated.parameters.typical);
   });
 
   it('keeps what was chosen when the bank gets new faces', async () => {

@@ -12,9 +12,8 @@ export function curveOf({ operator, lambda = 1, typical, left, right }: Answer):
   const name = OPERATORS.find((one) => operatorId(one) === operator);
   const [a, b] = [left[0], right[0]];
   if (!name || !a || !b) return undefined;
-  const { scale, align } = formulaOf({ operator: name, lambda }, typical);
-  const [scaleA, scaleB] = [scale(a.sigma), scale(b.sigma)];
-  return (raw) => align(raw, a.r, scaleA, b.r, scaleB);
+  const formula = formulaOf({ operator: name, lambda }, typical);
+  return (raw) => formula(raw, a.r, a.sigma, b.r, b.sigma);
 }
 
 /** Similarities are looked for so far beyond ±1, and so often halved: to 1e-12. */

@@ -204,25 +204,34 @@ describe('fuse', () => {
     expect(alignScore(fuse, 0.54, like({}), like({}), typical).aligned).toBeCloseTo(-3, 12);
   });
 
-  it('is standardised by four fifths of the own σ where the score is high, whatever is typical', () => {
+  it('is what standardise gives where both parts are high, whatever is typical', () => {
     const [a, b] = [like({ r: 0.7, sigma: 0.04 }), like({ r: 0.62 })];
-    const own = (0.8 - 0.7) / (0.02 * 2 ** 0.8);
-    expect(alignScore(fuse, 0.8, a, b, typical).aligned).toBeCloseTo((own + 0.18 / 0.02) / 2, 12);
+    const { aligned } = alignScore(standardise, 0.8, a, b);
+    for (const r of [0.3, 0.79])
+      expect(alignScore(fuse, 0.8, a, b, { r, sigma: 0.5 }).aligned).toBeCloseTo(aligned, 12);
   });
 
-  it('is six tenths raw where both are low', () => {
+  it('is six tenths raw where both are low, and between them where they disagree', () => {
     const [a, b] = [like({ r: 0.7 }), like({ r: 0.74 })];
     const [u, z] = [(0.5 - 0.6) / 0.02, (0.5 - 0.72) / 0.02];
     expect(alignScore(fuse, 0.5, a, b, typical).aligned).toBeCloseTo(0.6 * u + 0.4 * z, 12);
+    // Two faces that nobody is like, and a raw similarity below what is typical.
+    const far = like({ r: 0.5 });
+    expect(alignScore(fuse, 0.55, far, far, typical).aligned).toBeCloseTo(2.5 + 0.6 * -2.5, 12);
+    const close = like({ r: 0.7 });
+    expect(alignScore(fuse, 0.65, close, close, typical).aligned).toBeCloseTo(0.4 * -2.5, 12);
   });
 
-  it('does not jump anywhere', () => {
+  it('does not jump where the raw or the standardised part turns positive', () => {
     fc.assert(
-      fc.property(similarity, discrepancy, discrepancy, typicalFace, (s, a, b, t) => {
-        const step = 1e-7;
-        const rise = alignScore(fuse, s + step, a, b, t).aligned - alignScore(fuse, s, a, b, t).aligned;
-        // No slope is steeper than 1 / SIGMA of the arbitrary by both parts.
-        expect(rise).toBeLessThan((2 * step) / 1e-3);
+      fc.property(discrepancy, discrepancy, typicalFace, (a, b, t) => {
+        const [weightA, weightB] = [1 / a.sigma, 1 / b.sigma];
+        const zero = (a.r * weightA + b.r * weightB) / (weightA + weightB);
+        for (const knee of [t.r, zero]) {
+          const at = (s: number) => alignScore(fuse, s, a, b, t).aligned;
+          // Slopes are 1 / 0.001 at most, of both parts together twice that.
+          expect(Math.abs(at(knee + 1e-9) - at(knee - 1e-9))).toBeLessThan(1e-5);
+        }
       }),
     );
   });

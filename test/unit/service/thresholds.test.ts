@@ -19,7 +19,7 @@ const preset = (name: string, k = 16, operator = '') =>
   thresholdOf(
     manifest,
     { case: 'thresholdPreset', value: name },
-    operatorSettingsOf(manifest, { operator }, 64),
+    operatorSettingsOf(manifest, { operator }, k),
     k,
   );
 
