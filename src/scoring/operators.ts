@@ -31,8 +31,7 @@ export interface AlignedScore {
   /** s(a, b), as it was given. */
   readonly raw: number;
   /**
-   * s*(a, b). `none` and `shift` stay on the scale of a similarity; `standardise` counts standard deviations of the faces' support sets,
-   * `fuse` those of a typical one.
+   * s*(a, b). `none` and `shift` stay on the scale of a similarity, `standardise` and `fuse` count standard deviations.
    */
   readonly aligned: number;
   /** The operator's name and version, for example `standardise/1`. */
