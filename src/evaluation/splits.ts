@@ -15,6 +15,8 @@ import { IdentityResamples, type Interval, intervalOf } from './resampling.js';
 /** Pairs of one person that accuracy is measured on, where there are so many; and the fewest that ten folds need. */
 const MOST_PAIRS = 3000;
 const FEWEST_PAIRS = 10;
+/** Draws of pairs that accuracy is averaged over: of one draw a difference to raw has a standard error of .2 points a split (docs/accuracy.md). */
+const DRAWS = 10;
 
 /** Photos of half of the people, and who they show. */
 export interface Half {
@@ -58,7 +60,7 @@ export interface SplitRow {
     /** The mean over the splits in every resample. */
     readonly draws: Float64Array;
   }[];
-  /** Ten-fold accuracy on as many pairs of one person as of two, of each split; NaN below ten pairs. */
+  /** Ten-fold accuracy on as many pairs of one person as of two, of each split, mean over ten draws of the pairs; NaN below ten. */
   readonly accuracies: readonly number[];
 }
 
@@ -108,7 +110,10 @@ export async function evaluateSplits(
       }
       const scored = await scoreAllPairs(pool, tested, of, rows, { histogram: false, signal });
       const weights = new IdentityResamples(of.names, resamples, seed);
-      const trials = of.genuine < FEWEST_PAIRS ? undefined : balancedTrials(of, MOST_PAIRS, seed + split);
+      const draws = of.genuine < FEWEST_PAIRS ? 0 : DRAWS;
+      const trials = Array.from({ length: draws }, (_, i) =>
+        balancedTrials(of, MOST_PAIRS, (seed + split) * DRAWS + i),
+      );
       rows.forEach((alignment, i) => {
         const { name, estimator, k } = alignment;
         const points = operatingPoints(scored[i]!, of, FARS, weights);
@@ -118,11 +123,10 @@ export async function evaluateSplits(
           draws: FARS.map(() => new Float64Array(resamples)),
           accuracies: [],
         };
-        sums[i].accuracies.push(
-          trials
-            ? foldAccuracy(scoresOfTrials(tested, trials, alignment), trials.genuine).accuracy
-            : Number.NaN,
+        const accuracies = trials.map(
+          (pairs) => foldAccuracy(scoresOfTrials(tested, pairs, alignment), pairs.genuine).accuracy,
         );
+        sums[i].accuracies.push(accuracies.reduce((sum, x) => sum + x, 0) / draws);
         points.forEach(({ tar, draws }, at) => {
           sums[i]!.each[at]!.push(tar);
           draws.forEach((value, draw) => {
