@@ -37,10 +37,14 @@ module.exports = {
     },
     {
       name: 'studio-knows-only-the-contract',
-      comment: 'the studio talks to the service as any other client does; the formulas of scores are numbers alone',
+      comment:
+        'the studio talks to the service as any other client does; the formulas of scores are numbers alone',
       severity: 'error',
       from: { path: '^web/' },
-      to: { path: '^(src|workers|bench)/', pathNot: '^src/(gen/|scoring/(formulas|discrepancy-stats)\\.ts$)' },
+      to: {
+        path: '^(src|workers|bench)/',
+        pathNot: '^src/(gen/|scoring/(formulas|discrepancy-stats)\\.ts$)',
+      },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
