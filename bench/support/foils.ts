@@ -22,7 +22,7 @@ import type { InferencePool } from '../../src/onnx/index.js';
 import { type OperatorSettings, resolveOperatorSettings } from '../../src/scoring/index.js';
 import { latents } from '../../src/synthesis/index.js';
 import { UnitMatrix } from '../../src/vectors/index.js';
-import { firstFaces, ownTypicals } from './own-typicals.js';
+import { ownTypicals } from './own-typicals.js';
 
 /** K by candidates: what `shift` wants, and what `standardise` and `fuse` do. */
 const SHARES = [0.0025, 0.025];
@@ -200,7 +200,7 @@ class Asked {
   static async open(pool: InferencePool, name: string, candidates: UnitMatrix): Promise<Asked> {
     const exact = await ExactEngine.create({ candidates, pool });
     const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
-    return new Asked(name, exact, search, firstFaces(candidates));
+    return new Asked(name, exact, search, candidates);
   }
 
   /** r and σ at several K by candidates. */

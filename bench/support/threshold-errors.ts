@@ -1,10 +1,9 @@
-import type { Estimator } from '../../src/discrepancy/index.js';
+import { type Estimator, firstFaces } from '../../src/discrepancy/index.js';
 import { type Half, identitiesOf, scoreAllPairs } from '../../src/evaluation/index.js';
 import type { InferencePool } from '../../src/onnx/index.js';
 import { thresholdsAmong } from '../../src/pipeline/index.js';
 import { resolveOperatorSettings } from '../../src/scoring/index.js';
 import type { UnitMatrix } from '../../src/vectors/index.js';
-import { firstFaces } from './own-typicals.js';
 
 /** What a calibrated bank recommends. */
 const SETTINGS = resolveOperatorSettings({ operator: 'fuse' });

@@ -11,5 +11,5 @@ export { fitMixture } from './mixture.js';
 export { ESTIMATORS, type EstimatorName, LEARNED_FILE, openLearned } from './open-learned.js';
 export { openSupport, type Support } from './open-support.js';
 export { operatorAt } from './recommended.js';
-export { askOwnFaces, facesAsked, typicalsOf, virtualWithTypicals } from './typicals.js';
+export { askOwnFaces, facesAsked, firstFaces, typicalsOf, virtualWithTypicals } from './typicals.js';
 export { VIRTUAL, VirtualEstimator } from './virtual.js';

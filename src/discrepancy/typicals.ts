@@ -9,11 +9,14 @@ import { VirtualEstimator } from './virtual.js';
 /** Faces that say what is typical: compared with each other they are 2.0 million pairs, of which a rate of 1e-5 allows 20. */
 const MOST_FACES = 2000;
 
+/** The first of faces, as many as are asked about. */
+export const firstFaces = (faces: UnitMatrix): UnitMatrix => faces.slice(0, Math.min(MOST_FACES, faces.rows));
+
 /** Of a bank, the faces that it is asked about. Faces, not draws: draws gave thresholds twice as lenient (docs/calibration.md). */
 export function facesAsked({ seeds, embeddings, dimension }: CandidateTable): UnitMatrix {
   const firstDrawn = seeds.findIndex(isDrawn);
   const faces = firstDrawn < 0 ? seeds.length : firstDrawn;
-  return UnitMatrix.adopt(embeddings, dimension, 'candidates').slice(0, Math.min(MOST_FACES, faces));
+  return firstFaces(UnitMatrix.adopt(embeddings, dimension, 'candidates').slice(0, faces));
 }
 
 /**
@@ -40,7 +43,7 @@ export async function askCohort(
   ks: readonly number[],
 ): Promise<Typicals> {
   if (ks.length === 0) return new Map();
-  const faces = embeddings.slice(0, Math.min(MOST_FACES, embeddings.rows));
+  const faces = firstFaces(embeddings);
   const exclude: Exclusion[] = Array.from({ length: faces.rows }, (_, i) => ({
     identities: [identities[i]!],
   }));

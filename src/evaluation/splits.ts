@@ -110,8 +110,7 @@ export async function evaluateSplits(
       }
       const scored = await scoreAllPairs(pool, tested, of, rows, { histogram: false, signal });
       const weights = new IdentityResamples(of.names, resamples, seed);
-      const draws = of.genuine < FEWEST_PAIRS ? 0 : DRAWS;
-      const trials = Array.from({ length: draws }, (_, i) =>
+      const trials = Array.from({ length: of.genuine < FEWEST_PAIRS ? 0 : DRAWS }, (_, i) =>
         balancedTrials(of, MOST_PAIRS, (seed + split) * DRAWS + i),
       );
       rows.forEach((alignment, i) => {
@@ -126,7 +125,7 @@ export async function evaluateSplits(
         const accuracies = trials.map(
           (pairs) => foldAccuracy(scoresOfTrials(tested, pairs, alignment), pairs.genuine).accuracy,
         );
-        sums[i].accuracies.push(accuracies.reduce((sum, x) => sum + x, 0) / draws);
+        sums[i].accuracies.push(accuracies.reduce((sum, x) => sum + x, 0) / accuracies.length);
         points.forEach(({ tar, draws }, at) => {
           sums[i]!.each[at]!.push(tar);
           draws.forEach((value, draw) => {

@@ -2,6 +2,7 @@ export {
   type Discrepancy,
   type DiscrepancyStats,
   discrepancyAt,
+  floored,
   SIGMA_FLOOR,
   type Typical,
   typicalOf,

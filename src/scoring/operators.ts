@@ -30,9 +30,7 @@ export function resolveOperatorSettings(options: Partial<OperatorSettings> = {})
 export interface AlignedScore {
   /** s(a, b), as it was given. */
   readonly raw: number;
-  /**
-   * s*(a, b). `none` and `shift` stay on the scale of a similarity, `standardise` and `fuse` count standard deviations.
-   */
+  /** s*(a, b). `none` and `shift` stay on the scale of a similarity, `standardise` and `fuse` count standard deviations. */
   readonly aligned: number;
   /** The operator's name and version, for example `standardise/1`. */
   readonly operator: string;

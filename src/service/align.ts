@@ -12,7 +12,7 @@ import {
   type Embedding,
   ThresholdSchema,
 } from '../gen/index.js';
-import { alignScore, falseMatchRateOf, operatorId, SIGMA_FLOOR } from '../scoring/index.js';
+import { alignScore, falseMatchRateOf, floored, operatorId } from '../scoring/index.js';
 import type { Found, Lookups } from './lookup.js';
 import { operatorSettingsOf, presetsFor, thresholdOf, typicalAt } from './thresholds.js';
 
@@ -78,8 +78,7 @@ function replyOf(request: Asked, comparisons: Comparisons, found: Found): AlignS
   });
 }
 
-const normalised = (raw: number, { r, sigma }: Discrepancy): number =>
-  (raw - r) / Math.max(sigma, SIGMA_FLOOR);
+const normalised = (raw: number, { r, sigma }: Discrepancy): number => (raw - r) / floored(sigma);
 
 const covered = ({ coverage }: Discrepancy): boolean => coverage !== Coverage.OUTSIDE;
 
