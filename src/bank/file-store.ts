@@ -11,6 +11,8 @@ export type FileSystem = Pick<
   'link' | 'mkdir' | 'open' | 'readdir' | 'rename' | 'stat' | 'unlink'
 >;
 
+/** What is read at once of the many small objects: a whole chunk for each keeps the garbage collector busy. */
+const LEAST_CHUNK_BYTES = 1 << 14;
 const TEMPORARY = '.tmp-';
 const isHidden = (name: string): boolean => name.startsWith('.');
 
@@ -38,9 +40,11 @@ export class FileStore implements BankStore {
 
   async *#chunks(key: string, file: nodeFs.FileHandle): AsyncIterable<Uint8Array> {
     try {
+      const { size } = await file.stat();
+      const most = Math.min(CHUNK_BYTES, Math.max(LEAST_CHUNK_BYTES, size));
       for (;;) {
-        const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-        const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES);
+        const chunk = Buffer.allocUnsafeSlow(most);
+        const { bytesRead } = await file.read(chunk, 0, most);
         if (bytesRead === 0) return;
         yield chunk.subarray(0, bytesRead);
       }
