@@ -1,6 +1,7 @@
 import {
   type Calibration,
   type DiscrepancyEstimate,
+  DRAWS_PER_FACE,
   drawsOf,
   type Estimator,
   fitCalibration,
@@ -39,7 +40,7 @@ export interface Faces {
 /** What the rows are called. */
 const mixtureOf = (n: number): string => `mixture, n ${n}`;
 const facesOf = (bank: string, n: number): string => `${bank}: faces, n ${n}`;
-const bothOf = (bank: string, n: number): string => `${bank}: both, n ${n}`;
+const bothOf = (bank: string, n: number, draws = ''): string => `${bank}: both, n ${n}${draws}`;
 
 /** Rows to compare, that with faces first: what do the faces add? Below 500 photos no mixture is published, so they stand alone. */
 export const ablations = (bank: string, samples: readonly number[]): [string, string][] =>
@@ -54,6 +55,7 @@ export async function foils(
   banks: readonly Faces[],
   { embeddings }: Half,
   samples: readonly number[],
+  drawsPerFace: readonly number[],
   seed: number,
 ): Promise<HalfEstimators> {
   const calibrations = [];
@@ -67,10 +69,15 @@ export async function foils(
       const moved = await mapFaces(calibration, faces);
       made.push([facesOf(name, n), moved]);
       const mixed = calibration.mixture.length > 0;
-      if (!mixed && i > 0) continue;
-      const draws = drawsBeside(faces, mixed ? calibration : await mixtureOfFew(calibration, sample));
-      if (i === 0) made.push([mixtureOf(n), draws]);
-      if (mixed) made.push([bothOf(name, n), UnitMatrix.concat([moved, draws], faces.dimension)]);
+      if (i === 0) {
+        const known = mixed ? calibration : await mixtureOfFew(calibration, sample);
+        made.push([mixtureOf(n), someDraws(known, faces.rows)]);
+      }
+      for (const [at, share] of mixed ? drawsPerFace.entries() : [])
+        made.push([
+          bothOf(name, n, at > 0 ? `, ${share} draws a face` : ''),
+          withDraws(moved, calibration, share),
+        ]);
     }
   const asked = await Promise.all(made.map(([name, candidates]) => Asked.open(pool, name, candidates)));
   const plain = await Promise.all(
@@ -173,19 +180,25 @@ async function bankOf(
   name: string,
 ): Promise<Asked> {
   const moved = await mapFaces(calibration, faces);
-  const draws = calibration.mixture.length > 0 ? [drawsBeside(faces, calibration)] : [];
-  return Asked.open(pool, name, UnitMatrix.concat([moved, ...draws], faces.dimension));
+  return Asked.open(
+    pool,
+    name,
+    calibration.mixture.length > 0 ? withDraws(moved, calibration, DRAWS_PER_FACE) : moved,
+  );
 }
 
 const sampleOf = (embeddings: UnitMatrix, n: number, seed: number): UnitMatrix =>
   embeddings.gather(shuffled(embeddings.rows, seed).subarray(0, n));
 
-function drawsBeside(
-  { rows, dimension }: UnitMatrix,
-  calibration: Pick<Calibration, 'mixture' | 'moments'>,
-): UnitMatrix {
-  const numbers = Array.from({ length: rows }, (_, i) => i);
-  return drawsOf(calibration, numbers, latents(numbers, dimension));
+/** Faces and draws as a bank has them. */
+function withDraws(moved: UnitMatrix, calibration: Calibration, drawsPerFace: number): UnitMatrix {
+  const draws = someDraws(calibration, Math.round(drawsPerFace * moved.rows));
+  return UnitMatrix.concat([moved, draws], moved.dimension);
+}
+
+function someDraws(calibration: Pick<Calibration, 'mixture' | 'moments'>, count: number): UnitMatrix {
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  return drawsOf(calibration, numbers, latents(numbers, calibration.moments.mean.length));
 }
 
 /** Candidates ready to be asked. */

@@ -32,7 +32,11 @@ export function calibrateCommand(context: ContextOf): Command {
     .option('--embeddings <file.npy>', "embeddings instead of photos, made by the bank's own embedder")
     .option('--bank <name>', 'support bank', DEFAULT_BANK)
     .option('--whole', 'each photo is a crop that one face fills: skip the detector')
-    .option('--draws <ratio>', 'vectors drawn beside each face, 0 for faces alone (default: 1)', real(0, 10))
+    .option(
+      '--draws <ratio>',
+      'vectors drawn beside each face, 0 for faces alone (default: 0.5)',
+      real(0, 10),
+    )
     .option(
       '--operator <name>',
       `what the bank recommends then: ${OPERATORS.join(', ')} (default: fuse, with an embedder that was never measured none)`,

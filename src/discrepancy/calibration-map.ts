@@ -91,6 +91,9 @@ function moveRows(
 /** 1/φ of the golden ratio: multiples of it, modulo 1, fill the unit interval evenly. */
 const GOLDEN = 0.6180339887498949;
 
+/** Draws beside each face. As many draws as faces, and more, take look-alikes of bad photos from faces (docs/calibration.md). */
+export const DRAWS_PER_FACE = 0.5;
+
 /**
  * Draws of the mixture, of unit length: people whom no picture shows. Row i is a pure function of the calibration, of
  * `numbers[i]` and of row i of `normals`.

@@ -1,6 +1,6 @@
 export { type Calibration, fitCalibration } from './calibration.js';
 export { decodeCalibration, encodeCalibration } from './calibration-file.js';
-export { drawsOf, mapFaces } from './calibration-map.js';
+export { DRAWS_PER_FACE, drawsOf, mapFaces } from './calibration-map.js';
 export { CohortEstimator, type CohortOptions } from './cohort.js';
 export type { DiscrepancyEstimate, EstimateOptions, Estimator, Typicals } from './estimator.js';
 export { LearnedEstimator, type LearnedOptions } from './learned.js';

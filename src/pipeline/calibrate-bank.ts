@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type BankStore, type Manifest, openBank, publishBank } from '../bank/index.js';
 import { checkReal } from '../checks.js';
-import { fitCalibration } from '../discrepancy/index.js';
+import { DRAWS_PER_FACE, fitCalibration } from '../discrepancy/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import { type OperatorSettings, operatorId, resolveOperatorSettings } from '../scoring/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
@@ -16,7 +16,7 @@ export interface CalibrateRequest {
   readonly bank: string;
   /** Embeddings of real photos by the bank's own embedder, of people who will not be asked about if possible. [n, d] */
   readonly sample: UnitMatrix;
-  /** Draws of the mixture by faces; 0 switches them off. 0..10; default 1. */
+  /** Draws of the mixture by faces; 0 switches them off. 0..10; default 0.5. */
   readonly drawsPerFace?: number | undefined;
   /** K by candidates. Above 0, at most 1; default 0.025. */
   readonly neighboursShare?: number | undefined;
@@ -35,7 +35,7 @@ export interface CalibrateRequest {
  */
 export async function calibrateBank(request: CalibrateRequest): Promise<Manifest> {
   const { pool, store, bank: name, sample, signal, onStep } = request;
-  const { drawsPerFace = 1, neighboursShare = 0.025 } = request;
+  const { drawsPerFace = DRAWS_PER_FACE, neighboursShare = 0.025 } = request;
   checkReal('draws', drawsPerFace, 0, 10);
   checkReal('neighboursShare', neighboursShare, 1e-6, 1);
   const bank = await openBank(store, name, signal ? { signal } : {});

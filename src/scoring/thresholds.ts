@@ -10,11 +10,11 @@ const RATES = [1e-2, 1e-3, 1e-4, 1e-5] as const;
 /** Fewest pairs that a rate allows above its threshold: with fewer it is known to a third at best. */
 const FEWEST_ABOVE = 10;
 /** Standard errors by which a threshold errs to the strict side. */
-const STANDARD_ERRORS = 2;
+const STANDARD_ERRORS = 2.5;
 
 /**
  * Thresholds for false match rates of 1e-2 to 1e-5, as far down as the number of pairs carries. How many pairs pass one is a matter of
- * chance, of standard error √n where n are expected (Poisson; more where pairs share people); 2 √n fewer than the rate allows do, so that a
+ * chance, of standard error √n where n are expected (Poisson; more where pairs share people); 2.5 √n fewer than the rate allows do, so that a
  * rate is seldom exceeded because few pairs stand for it.
  *
  * @param impostors scores of pairs of different people; sorted in place
