@@ -1,10 +1,10 @@
 import { Command } from 'commander';
-import { buildBank, inService, networkNames } from '../pipeline/index.js';
+import { buildBank, findNetworks, inService, networkNames } from '../pipeline/index.js';
 import { DEFAULT_BANK, storeOf } from './bank-options.js';
 import { type BuildCliOptions, buildOptionsOf, withBuildOptions } from './build-options.js';
-import { type CliContext, type ContextOf, print, printJson, say, withPool } from './context.js';
+import { type CliContext, type ContextOf, modelFolders, print, printJson, say, withPool } from './context.js';
 import { describeBank } from './describe-bank.js';
-import { type NetworkOptions, namedNetworks, networksOf, withKeptNetworks } from './model-options.js';
+import { type NetworkOptions, namedNetworks, withKeptNetworks } from './model-options.js';
 import { whole } from './options.js';
 import { progressView } from './progress.js';
 
@@ -32,7 +32,7 @@ async function build(context: CliContext, name: string, options: Options): Promi
   const { json = false, force = false } = options;
   const store = storeOf(context);
   const service = await inService(store, name, force);
-  const networks = await networksOf(context, networkNames(service, namedNetworks(options)));
+  const networks = await findNetworks(modelFolders(context), networkNames(service, namedNetworks(options)));
   const view = progressView('faces', 'seeds', json);
   const { manifest, built } = await withPool(context, (pool) =>
     buildBank({

@@ -10,6 +10,7 @@ import {
   type Comparison,
   comparePairs,
   DEFAULT_NETWORKS,
+  findNetworks,
   foilSheet,
   matrixOf,
   type Networks,
@@ -20,8 +21,8 @@ import {
 } from '../pipeline/index.js';
 import { resolveOperatorSettings } from '../scoring/index.js';
 import { Generator } from '../synthesis/index.js';
-import { type CliContext, type ContextOf, print, say, warn, withPool } from './context.js';
-import { type NetworkOptions, networksOf, withFaceModels } from './model-options.js';
+import { type CliContext, type ContextOf, modelFolders, print, say, warn, withPool } from './context.js';
+import { type NetworkOptions, withFaceModels } from './model-options.js';
 import { whole } from './options.js';
 import { duration, progressView } from './progress.js';
 import { table } from './table.js';
@@ -57,7 +58,7 @@ export function demoCommand(context: ContextOf): Command {
 
 async function demo(context: CliContext, options: DemoOptions): Promise<void> {
   const started = performance.now();
-  const networks = await networksOf(context, options);
+  const networks = await findNetworks(modelFolders(context), options);
   const store = new FileStore(join(options.out, 'banks'));
   await withPool(context, async (pool) => {
     const view = progressView('virtual faces', 'seeds', false);

@@ -3,7 +3,7 @@ import type { Manifest } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { FaceModels } from '../faces/index.js';
 import { findModel, fingerprint } from '../onnx/index.js';
-import { DEFAULT_NETWORKS, type NetworkKind, type Networks } from '../pipeline/index.js';
+import { DEFAULT_NETWORKS, type NetworkKind } from '../pipeline/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
 /** Names of model cards, or paths of card files. */
@@ -56,11 +56,6 @@ export function checkEmbedder({ bank, inputs }: Manifest, { embedder }: FaceMode
       ...{ bank, expected: `${name} (${cardSha256.slice(0, 12)})` },
       actual: `${embedder.card.name} (${actual.slice(0, 12)})`,
     });
-}
-
-export async function networksOf(context: CliContext, options: NetworkOptions): Promise<Networks> {
-  const generator = await findModel(modelFolders(context), options.generator, 'generator');
-  return { ...(await faceModels(context, options)), generator };
 }
 
 /** Of options that may name networks, those that do. */

@@ -45,13 +45,13 @@ interface Asked {
 
 /** @throws FoilbankError FB_CARD_UNKNOWN, FB_CARD_UNREADABLE, FB_CARD_INVALID */
 export async function findNetworks(folders: ModelFolders, names: NetworkNames): Promise<Networks> {
-  const [generator, embedder, detector, landmarks] = await Promise.all([
-    findModel(folders, names.generator, 'generator'),
-    findModel(folders, names.embedder, 'embedder'),
-    findModel(folders, names.detector, 'detector'),
-    findModel(folders, names.landmarks, 'landmarks'),
-  ]);
-  return { generator, embedder, detector, landmarks };
+  // One after the other, so that of several that are missing it is always the same one that is named.
+  return {
+    generator: await findModel(folders, names.generator, 'generator'),
+    embedder: await findModel(folders, names.embedder, 'embedder'),
+    detector: await findModel(folders, names.detector, 'detector'),
+    landmarks: await findModel(folders, names.landmarks, 'landmarks'),
+  };
 }
 
 /**

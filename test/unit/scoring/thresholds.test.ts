@@ -9,7 +9,7 @@ describe('thresholdsOf', () => {
   it.each([
     [1e-2, 200, 164],
     [1e-3, 20, 8],
-  ])('of %f is passed by two and a half standard errors fewer than the %i it allows', (rate, _allowed, passed) => {
+  ])('of %f is passed by 2.5 standard errors fewer than the %i it allows', (rate, _allowed, passed) => {
     const { threshold } = thresholdsOf(scores.slice()).find((t) => t.falseMatchRate === rate)!;
     expect(scores.filter((score) => score > threshold)).toHaveLength(passed);
   });
