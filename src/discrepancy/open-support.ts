@@ -1,6 +1,12 @@
 import { type Bank, type BankStore, candidateId, openBank, rowOf } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
-import { ExactEngine, HnswEngine, type NeighbourEngine, SupportSearch } from '../neighbours/index.js';
+import {
+  ExactEngine,
+  HnswEngine,
+  hnswUpTo,
+  type NeighbourEngine,
+  SupportSearch,
+} from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import { operatorOfId } from '../scoring/index.js';
 import { UnitMatrix } from '../vectors/index.js';
@@ -62,6 +68,8 @@ export async function openSupport(
   const search = new SupportSearch({
     engine,
     exact,
+    // An index was chosen for the bank's own K. At a larger one exact search may be sooner, and it misses nobody.
+    exactAbove: Math.max(manifest.parameters.neighbours, hnswUpTo(rows)),
     // Every candidate has an identity of its own.
     identities: (label) => {
       const row = rowOf(candidates.seeds, label);

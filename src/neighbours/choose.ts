@@ -19,6 +19,10 @@ const EXACT_UP_TO: readonly (readonly [k: number, candidates: number])[] = [
 
 /** The engine that serves batches of queries sooner; exact where they are equal, since it misses no neighbour. */
 export function chooseEngine({ candidates, k }: EngineChoice): EngineKind {
-  const limit = EXACT_UP_TO.find(([most]) => k <= most)?.[1] ?? Number.POSITIVE_INFINITY;
-  return candidates <= limit ? 'exact' : 'hnsw';
+  return k <= hnswUpTo(candidates) ? 'hnsw' : 'exact';
+}
+
+/** The largest K at which HNSW serves batches of queries sooner; 0 where exact search always does. */
+export function hnswUpTo(candidates: number): number {
+  return EXACT_UP_TO.findLast(([, limit]) => candidates > limit)?.[0] ?? 0;
 }

@@ -42,6 +42,8 @@ export interface SupportSearchOptions {
   readonly engine: NeighbourEngine;
   /** Serves where an approximate `engine` finds too few eligible candidates. May be `engine` itself. */
   readonly exact: ExactEngine;
+  /** K above which `exact` is asked in place of `engine`. Default: none. */
+  readonly exactAbove?: number;
   /** Identity label of every candidate, or how to find the rows of a label. Without either no identity can be excluded. */
   readonly identities?: readonly string[] | ((label: string) => readonly number[]);
   /** Similarity above which two embeddings are one person's, from the embedder's model card; 1 excludes nobody. (-1, 1]. */
@@ -99,7 +101,8 @@ export class SupportSearch {
     const excluded = this.#excludedRows(queries.rows, exclude);
     const sets = new Array<SupportSet>(queries.rows);
     let pending = Array.from(sets.keys());
-    let engine: NeighbourEngine = this.#options.engine;
+    const { engine: usual, exact, exactAbove = Number.POSITIVE_INFINITY } = this.#options;
+    let engine: NeighbourEngine = k > exactAbove ? exact : usual;
     let width = Math.min(this.candidates, k + this.#firstMargin(excluded, k));
     while (pending.length > 0) {
       const last = engine.kind === 'exact' && width === this.candidates;
@@ -121,7 +124,7 @@ export class SupportSearch {
       }
       pending = lacking;
       // An approximate search is widened once: a wider one costs more than an exact one, and still promises nothing.
-      if (width > k * WIDENING || width === this.candidates) engine = this.#options.exact;
+      if (width > k * WIDENING || width === this.candidates) engine = exact;
       width = Math.min(this.candidates, width * WIDENING);
     }
     return sets;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseEngine } from '../../../src/neighbours/index.js';
+import { chooseEngine, hnswUpTo } from '../../../src/neighbours/index.js';
 
 const size = fc.integer({ min: 1, max: 10_000_000 });
 const k = fc.integer({ min: 1, max: 4096 });
@@ -19,5 +19,16 @@ describe('chooseEngine', () => {
         else expect(chooseEngine({ candidates: n, k: few + more })).toBe('exact');
       }),
     );
+  });
+
+  it('takes HNSW up to a K that can be told beforehand', () => {
+    fc.assert(
+      fc.property(size, k, (candidates, some) => {
+        const choice = chooseEngine({ candidates, k: some });
+        expect(choice).toBe(some <= hnswUpTo(candidates) ? 'hnsw' : 'exact');
+      }),
+    );
+    expect(hnswUpTo(200_000)).toBe(0);
+    expect(hnswUpTo(500_000)).toBe(64);
   });
 });

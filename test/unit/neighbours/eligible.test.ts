@@ -196,6 +196,17 @@ describe('the inter-class rule, exactly', () => {
   });
 });
 
+describe('a support set larger than an index is good for', () => {
+  it('is found by exact search', async () => {
+    const engine = await HnswEngine.build({ candidates, connections: 16 });
+    const search = new SupportSearch({ engine, exact, exactAbove: 20, samePersonCeiling: 1 });
+    const [few, many] = await Promise.all([20, 21].map((k) => search.find(queries, { k })));
+    expect(new Set(few!.map(({ searched }) => searched.engine))).toEqual(new Set(['hnsw']));
+    expect(new Set(many!.map(({ searched }) => searched.engine))).toEqual(new Set(['exact']));
+    await engine.close();
+  });
+});
+
 describe('what SupportSearch refuses', () => {
   const code = { code: 'FB_OPTION_INVALID' };
   it('a ceiling that is not a similarity', () => {
