@@ -91,7 +91,7 @@ function moveRows(
 /** 1/φ of the golden ratio: multiples of it, modulo 1, fill the unit interval evenly. */
 const GOLDEN = 0.6180339887498949;
 
-/** Draws beside each face. As many draws as faces, and more, take look-alikes of bad photos from faces (docs/calibration.md). */
+/** Draws beside each face. Fewer cost accuracy at FAR 1e-5, more at 1e-4, each by little (docs/calibration.md). */
 export const DRAWS_PER_FACE = 0.5;
 
 /**
