@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { resolveConfig } from '../src/config.js';
-import { CohortEstimator, DRAWS_PER_FACE } from '../src/discrepancy/index.js';
+import { CohortEstimator } from '../src/discrepancy/index.js';
 import { evaluateSplits, type Half, identityOfPhoto, mixedQuality } from '../src/evaluation/index.js';
 import { PhotoEmbeddings } from '../src/faces/index.js';
 import { findModel, InferencePool } from '../src/onnx/index.js';
@@ -24,8 +24,8 @@ const OPTIONS = {
   bank: { type: 'string', default: 'worn,faces' },
   version: { type: 'string' },
   samples: { type: 'string', default: '1000,200' },
-  /** Draws beside each face, the first as banks have them. */
-  draws: { type: 'string', default: String(DRAWS_PER_FACE) },
+  /** Draws beside each face to compare with what banks have. */
+  draws: { type: 'string', default: '' },
   splits: { type: 'string', default: '5' },
   k: { type: 'string', default: '8,16,64,256' },
   /** What is learned of a bank, and the closed form, beside it: a minute of a split (`--no-learned`). */
@@ -81,7 +81,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
     }
     const faces = banks[0]?.faces;
     const samples = values.samples.split(',').map(Number);
-    const draws = values.draws.split(',').map(Number);
+    const draws = values.draws.split(',').filter(Boolean).map(Number);
     for (const [i, { title, found }] of tables.entries()) {
       const vectors = rows.map((row) => UnitMatrix.adopt(found[row]!, dimension));
       const embeddings = UnitMatrix.concat(vectors, dimension);

@@ -55,7 +55,7 @@ export async function foils(
   banks: readonly Faces[],
   { embeddings }: Half,
   samples: readonly number[],
-  drawsPerFace: readonly number[],
+  otherDraws: readonly number[],
   seed: number,
 ): Promise<HalfEstimators> {
   const calibrations = [];
@@ -73,9 +73,9 @@ export async function foils(
         const known = mixed ? calibration : await mixtureOfFew(calibration, sample);
         made.push([mixtureOf(n), someDraws(known, faces.rows)]);
       }
-      for (const [at, share] of mixed ? drawsPerFace.entries() : [])
+      for (const share of mixed ? [DRAWS_PER_FACE, ...otherDraws] : [])
         made.push([
-          bothOf(name, n, at > 0 ? `, ${share} draws a face` : ''),
+          bothOf(name, n, share === DRAWS_PER_FACE ? '' : `, ${share} draws a face`),
           withDraws(moved, calibration, share),
         ]);
     }
@@ -190,7 +190,7 @@ async function bankOf(
 const sampleOf = (embeddings: UnitMatrix, n: number, seed: number): UnitMatrix =>
   embeddings.gather(shuffled(embeddings.rows, seed).subarray(0, n));
 
-/** Faces and draws as a bank has them. */
+/** Faces and draws in a bank's order. */
 function withDraws(moved: UnitMatrix, calibration: Calibration, drawsPerFace: number): UnitMatrix {
   const draws = someDraws(calibration, Math.round(drawsPerFace * moved.rows));
   return UnitMatrix.concat([moved, draws], moved.dimension);

@@ -41,7 +41,7 @@ export async function imitations(
   close(): Promise<void>;
 }> {
   const calibration = await fitCalibration(half.gather(shuffled(half.rows, seed).subarray(0, n)));
-  const numbers = Array.from({ length: DRAWS_PER_FACE * faces.rows }, (_, i) => i);
+  const numbers = Array.from({ length: Math.round(DRAWS_PER_FACE * faces.rows) }, (_, i) => i);
   const { dimension } = faces;
   const mixed = calibration.mixture.length > 0;
   const draws = mixed ? [drawsOf(calibration, numbers, latents(numbers, dimension))] : [];

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type Manifest, showBank } from '../bank/index.js';
+import { DRAWS_PER_FACE } from '../discrepancy/index.js';
 import { FoilbankError } from '../errors.js';
 import { FaceReader } from '../faces/index.js';
 import { readBytes } from '../files.js';
@@ -34,7 +35,7 @@ export function calibrateCommand(context: ContextOf): Command {
     .option('--whole', 'each photo is a crop that one face fills: skip the detector')
     .option(
       '--draws <ratio>',
-      'vectors drawn beside each face, 0 for faces alone (default: 0.5)',
+      `vectors drawn beside each face, 0 for faces alone (default: ${DRAWS_PER_FACE})`,
       real(0, 10),
     )
     .option(

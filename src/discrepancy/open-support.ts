@@ -2,8 +2,8 @@ import { type Bank, type BankStore, candidateId, openBank, rowOf } from '../bank
 import { FoilbankError } from '../errors.js';
 import {
   ExactEngine,
+  exactAbove,
   HnswEngine,
-  hnswUpTo,
   type NeighbourEngine,
   SupportSearch,
 } from '../neighbours/index.js';
@@ -68,8 +68,7 @@ export async function openSupport(
   const search = new SupportSearch({
     engine,
     exact,
-    // An index was chosen for the bank's own K. At a larger one exact search may be sooner, and it misses nobody.
-    exactAbove: Math.max(manifest.parameters.neighbours, hnswUpTo(rows)),
+    exactAbove: exactAbove({ candidates: rows, k: manifest.parameters.neighbours }),
     // Every candidate has an identity of its own.
     identities: (label) => {
       const row = rowOf(candidates.seeds, label);

@@ -22,7 +22,16 @@ export function chooseEngine({ candidates, k }: EngineChoice): EngineKind {
   return k <= hnswUpTo(candidates) ? 'hnsw' : 'exact';
 }
 
+/**
+ * K above which a bank whose index is for `k` is searched exactly all the same: beyond the largest that an index would be chosen for. An
+ * index that would not be chosen for `k` was asked for by name, and serves every K: Infinity.
+ */
+export function exactAbove({ candidates, k }: EngineChoice): number {
+  const most = hnswUpTo(candidates);
+  return k <= most ? most : Number.POSITIVE_INFINITY;
+}
+
 /** The largest K at which HNSW serves batches of queries sooner; 0 where exact search always does. */
-export function hnswUpTo(candidates: number): number {
+function hnswUpTo(candidates: number): number {
   return EXACT_UP_TO.findLast(([, limit]) => candidates > limit)?.[0] ?? 0;
 }

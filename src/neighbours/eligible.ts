@@ -85,6 +85,11 @@ export class SupportSearch {
     return this.#options.engine.candidates;
   }
 
+  /** K above which the exact engine answers; infinite where none is. */
+  get exactAbove(): number {
+    return this.#options.exactAbove ?? Number.POSITIVE_INFINITY;
+  }
+
   get dimension(): number {
     return this.#options.engine.dimension;
   }
@@ -101,8 +106,8 @@ export class SupportSearch {
     const excluded = this.#excludedRows(queries.rows, exclude);
     const sets = new Array<SupportSet>(queries.rows);
     let pending = Array.from(sets.keys());
-    const { engine: usual, exact, exactAbove = Number.POSITIVE_INFINITY } = this.#options;
-    let engine: NeighbourEngine = k > exactAbove ? exact : usual;
+    const { engine: usual, exact } = this.#options;
+    let engine: NeighbourEngine = k > this.exactAbove ? exact : usual;
     let width = Math.min(this.candidates, k + this.#firstMargin(excluded, k));
     while (pending.length > 0) {
       const last = engine.kind === 'exact' && width === this.candidates;

@@ -1,4 +1,4 @@
-export { chooseEngine, type EngineChoice, hnswUpTo } from './choose.js';
+export { chooseEngine, type EngineChoice, exactAbove } from './choose.js';
 export {
   type Exclusion,
   type SupportOptions,

@@ -45,6 +45,9 @@ export async function loadVersion(pool: InferencePool, setup: EngineSetup): Prom
   }
   // The first searches pay for memory and threads: not a client's.
   await support.estimator.estimate(warming!);
+  const { exactAbove } = support.search;
+  if (exactAbove < candidates.seeds.length)
+    await support.search.find(warming!, { k: exactAbove + 1, similaritiesOnly: true });
   const learned =
     manifest.parameters.learned?.neighbours === support.virtual.k
       ? await openLearned(pool, support.bank, support.virtual)

@@ -173,7 +173,7 @@ describe('buildBank', () => {
 describe('openSupport and comparePairs', () => {
   it.each(['exact', 'hnsw'] as const)('find look-alikes and align with engine %s', async (engine) => {
     const store = storeNamed(`engine-${engine}`);
-    await build(store, { options: { ...options, engine } });
+    await build(store, { options: { ...options, engine, neighbours: 20 } });
     const support = await openSupport(pool, store, 'blobs', { k: 20 });
     const rows = UnitMatrix.adopt(support.bank.candidates.embeddings, 512);
     const query = rows.gather([3, 4]);
@@ -181,6 +181,9 @@ describe('openSupport and comparePairs', () => {
       exclude: { identities: [support.identity(3)] },
       neighbours: true,
     });
+    const [[own], [more]] = await Promise.all([20, 40].map((k) => support.search.find(query, { k })));
+    // An index that was asked for serves every K.
+    expect([own!.searched.engine, more!.searched.engine]).toEqual([engine, engine]);
     expect(estimate.n[0]).toBe(20);
     expect(estimate.neighbours?.[0]?.rows).not.toContain(3);
     const [compared] = await comparePairs(

@@ -2,7 +2,7 @@ import * as real from 'node:fs/promises';
 import type { FileSystem } from '../../../src/bank/file-store.js';
 
 const CALLS = ['link', 'mkdir', 'open', 'readdir', 'rename', 'stat', 'unlink'];
-const HANDLE_CALLS = ['read', 'writeFile', 'sync'];
+const HANDLE_CALLS = ['stat', 'read', 'writeFile', 'sync'];
 
 /**
  * The real file system, which awaits `onStep` before each of its steps: what that throws, the step fails with; while it

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseEngine, hnswUpTo } from '../../../src/neighbours/index.js';
+import { chooseEngine, exactAbove } from '../../../src/neighbours/index.js';
 
 const size = fc.integer({ min: 1, max: 10_000_000 });
 const k = fc.integer({ min: 1, max: 4096 });
@@ -20,15 +20,27 @@ describe('chooseEngine', () => {
       }),
     );
   });
+});
 
-  it('takes HNSW up to a K that can be told beforehand', () => {
-    fc.assert(
-      fc.property(size, k, (candidates, some) => {
-        const choice = chooseEngine({ candidates, k: some });
-        expect(choice).toBe(some <= hnswUpTo(candidates) ? 'hnsw' : 'exact');
-      }),
-    );
-    expect(hnswUpTo(200_000)).toBe(0);
-    expect(hnswUpTo(500_000)).toBe(64);
+describe('a bank that has an index', () => {
+  it.each([
+    [250_001, 16],
+    [450_000, 16],
+    [450_001, 64],
+    [500_000, 64],
+    [500_001, 256],
+  ])('of %i candidates is searched exactly above a K of %i', (candidates, most) => {
+    expect(exactAbove({ candidates, k: 16 })).toBe(most);
+    expect(exactAbove({ candidates, k: most })).toBe(most);
+    expect(chooseEngine({ candidates, k: most })).toBe('hnsw');
+    expect(chooseEngine({ candidates, k: most + 1 })).toBe('exact');
+  });
+
+  it.each([
+    [250_000, 16],
+    [450_000, 17],
+    [500_001, 257],
+  ])('of %i candidates for a K of %i, which it was asked for by name, serves every K', (candidates, k) => {
+    expect(exactAbove({ candidates, k })).toBe(Number.POSITIVE_INFINITY);
   });
 });

@@ -14,7 +14,7 @@ import { type Threshold, ThresholdChoice } from '../parts/threshold-choice.js';
 import { useBank } from '../use-bank.js';
 import { useTask } from '../use-task.js';
 
-/** Look-alikes shown of each side, and looked up: on a calibrated bank half of them are drawn. */
+/** Look-alikes shown of each side, and looked up: on a calibrated bank a third of them are drawn, or half. */
 const SHOWN = 24;
 const LOOKED_UP = 96;
 
