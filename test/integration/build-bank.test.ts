@@ -181,9 +181,11 @@ describe('openSupport and comparePairs', () => {
       exclude: { identities: [support.identity(3)] },
       neighbours: true,
     });
-    const [[own], [more]] = await Promise.all([20, 40].map((k) => support.search.find(query, { k })));
     // An index that was asked for serves every K.
-    expect([own!.searched.engine, more!.searched.engine]).toEqual([engine, engine]);
+    for (const k of [20, 40]) {
+      const [set] = await support.search.find(query, { k });
+      expect(set?.searched.engine).toBe(engine);
+    }
     expect(estimate.n[0]).toBe(20);
     expect(estimate.neighbours?.[0]?.rows).not.toContain(3);
     const [compared] = await comparePairs(
