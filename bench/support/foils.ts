@@ -180,18 +180,19 @@ async function bankOf(
   name: string,
 ): Promise<Asked> {
   const moved = await mapFaces(calibration, faces);
-  return Asked.open(
-    pool,
-    name,
-    calibration.mixture.length > 0 ? withDraws(moved, calibration, DRAWS_PER_FACE) : moved,
-  );
+  return Asked.open(pool, name, withDraws(moved, calibration));
 }
 
 const sampleOf = (embeddings: UnitMatrix, n: number, seed: number): UnitMatrix =>
   embeddings.gather(shuffled(embeddings.rows, seed).subarray(0, n));
 
-/** Faces and draws in a bank's order. */
-function withDraws(moved: UnitMatrix, calibration: Calibration, drawsPerFace: number): UnitMatrix {
+/** Faces, moved, and draws of the mixture where there is one, in a bank's order. */
+export function withDraws(
+  moved: UnitMatrix,
+  calibration: Calibration,
+  drawsPerFace = DRAWS_PER_FACE,
+): UnitMatrix {
+  if (calibration.mixture.length === 0) return moved;
   const draws = someDraws(calibration, Math.round(drawsPerFace * moved.rows));
   return UnitMatrix.concat([moved, draws], moved.dimension);
 }

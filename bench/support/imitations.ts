@@ -1,6 +1,4 @@
 import {
-  DRAWS_PER_FACE,
-  drawsOf,
   type Estimator,
   fitCalibration,
   LearnedEstimator,
@@ -11,9 +9,9 @@ import { type Half, shuffled } from '../../src/evaluation/index.js';
 import { ExactEngine, SupportSearch } from '../../src/neighbours/index.js';
 import type { InferencePool } from '../../src/onnx/index.js';
 import { learnFrom } from '../../src/pipeline/index.js';
-import { latents } from '../../src/synthesis/index.js';
-import { UnitMatrix } from '../../src/vectors/index.js';
+import type { UnitMatrix } from '../../src/vectors/index.js';
 import { ClosedForm } from './closed-form.js';
+import { withDraws } from './foils.js';
 import { ownTypicals } from './own-typicals.js';
 import { type ThresholdErrors, thresholdErrors } from './threshold-errors.js';
 
@@ -41,12 +39,9 @@ export async function imitations(
   close(): Promise<void>;
 }> {
   const calibration = await fitCalibration(half.gather(shuffled(half.rows, seed).subarray(0, n)));
-  const numbers = Array.from({ length: Math.round(DRAWS_PER_FACE * faces.rows) }, (_, i) => i);
   const { dimension } = faces;
-  const mixed = calibration.mixture.length > 0;
-  const draws = mixed ? [drawsOf(calibration, numbers, latents(numbers, dimension))] : [];
   const moved = await mapFaces(calibration, faces);
-  const candidates = UnitMatrix.concat([moved, ...draws], dimension);
+  const candidates = withDraws(moved, calibration);
   const exact = await ExactEngine.create({ candidates, pool });
   const search = new SupportSearch({ engine: exact, exact, samePersonCeiling: 1 });
   const k = Math.round(SHARE * candidates.rows);
@@ -58,7 +53,8 @@ export async function imitations(
   console.log(
     `  split ${seed + 1}: learned, held-out error of r ${card.errorOfR.toFixed(3)}, of log σ ${card.errorOfLogSigma.toFixed(3)}, steps ${card.steps}`,
   );
-  const closed = mixed ? CLOSED_SHARES.map((share) => new ClosedForm(calibration, share)) : [];
+  const closed =
+    calibration.mixture.length > 0 ? CLOSED_SHARES.map((share) => new ClosedForm(calibration, share)) : [];
   return {
     estimators: [bank, learned, ...closed],
     errors: await thresholdErrors(pool, moved, bank, learned, tested),
