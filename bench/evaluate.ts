@@ -5,7 +5,8 @@ import { resolveConfig } from '../src/config.js';
 import { CohortEstimator } from '../src/discrepancy/index.js';
 import { evaluateSplits, type Half, identityOfPhoto, mixedQuality } from '../src/evaluation/index.js';
 import { PhotoEmbeddings } from '../src/faces/index.js';
-import { findModel, InferencePool } from '../src/onnx/index.js';
+import { InferencePool } from '../src/onnx/index.js';
+import { DEFAULT_NETWORKS, findFaceModels } from '../src/pipeline/index.js';
 import { UnitMatrix } from '../src/vectors/index.js';
 import { printAblations, printGains, printRates } from './support/accuracy-report.js';
 import { ablations, chosenFoils, type Faces, foils } from './support/foils.js';
@@ -48,11 +49,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({ args: [...args], options: OPTIONS, allowNegative: true });
   const { cards, cache } = resolveConfig();
   const folders = { cards, cache };
-  const [embedder, detector, landmarks] = await Promise.all([
-    findModel(folders, 'recogniser', 'embedder'),
-    findModel(folders, 'detector', 'detector'),
-    findModel(folders, 'landmarks', 'landmarks'),
-  ]);
+  const models = await findFaceModels(folders, DEFAULT_NETWORKS);
   const files = (await readdir(values.photos).catch(() => [])).filter((name) => /\.jpe?g$/.test(name)).sort();
   if (files.length === 0) {
     console.log(`SKIPPED: no photos are in ${values.photos}`);
@@ -62,7 +59,6 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
   try {
     const reader = new PhotoEmbeddings(pool, { faceBox: 'whole', cache: values.cache });
     const paths = files.map((name) => join(values.photos, name));
-    const models = { embedder, detector, landmarks };
     const tables: { title: string; found: (Float32Array | undefined)[] }[] = [];
     for (const quality of values.quality.split(',')) {
       const change = quality === 'mixed' ? mixedQuality(1) : undefined;
@@ -70,7 +66,7 @@ export async function benchEvaluate(args: readonly string[]): Promise<void> {
       tables.push({ title, found: await reader.embed(paths, models, { change }) });
     }
     const rows = files.flatMap((_, i) => (tables.every(({ found }) => found[i]) ? [i] : []));
-    const { dimension } = embedder.card.output;
+    const { dimension } = models.embedder.card.output;
     const labels = rows.map((i) => identityOfPhoto(files[i]!, '.'));
     const ks = values.k.split(',').map(Number);
     const banks: Faces[] = [];

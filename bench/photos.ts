@@ -6,13 +6,13 @@ import { packageRoot, resolveConfig } from '../src/config.js';
 import { alignment, decodePhoto, FaceReader, LandmarkFinder, PhotoChips } from '../src/faces/index.js';
 import {
   type EmbedderCard,
-  findModel,
   float32,
   InferencePool,
   loadModel,
   type Model,
   type TensorData,
 } from '../src/onnx/index.js';
+import { DEFAULT_NETWORKS, findFaceModels } from '../src/pipeline/index.js';
 import { median } from './support/median.js';
 
 export interface PhotosBench {
@@ -53,11 +53,7 @@ export async function run(): Promise<PhotosBench | undefined> {
   const { cards, cache, threads } = resolveConfig();
   const folders = { cards, cache };
   const pool = new InferencePool({ threads });
-  const models = {
-    detector: await findModel(folders, 'detector', 'detector'),
-    landmarks: await findModel(folders, 'landmarks', 'landmarks'),
-    embedder: await findModel(folders, 'recogniser', 'embedder'),
-  };
+  const models = await findFaceModels(folders, DEFAULT_NETWORKS);
   const reader = await FaceReader.open(pool, models);
   const chips = await readyChips(pool, models, photos.slice(0, 4 * BATCH));
   const work = {

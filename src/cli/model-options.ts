@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import type { Manifest } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
 import type { FaceModels } from '../faces/index.js';
-import { findModel, fingerprint } from '../onnx/index.js';
-import { DEFAULT_NETWORKS, type NetworkKind } from '../pipeline/index.js';
+import { fingerprint } from '../onnx/index.js';
+import { DEFAULT_NETWORKS, findFaceModels, type NetworkKind } from '../pipeline/index.js';
 import { type CliContext, modelFolders } from './context.js';
 
 /** Names of model cards, or paths of card files. */
@@ -37,15 +37,8 @@ export function withKeptNetworks(command: Command): Command {
     );
 }
 
-export async function faceModels(context: CliContext, options: FaceModelOptions): Promise<FaceModels> {
-  const folders = modelFolders(context);
-  const [embedder, detector, landmarks] = await Promise.all([
-    findModel(folders, options.embedder, 'embedder'),
-    findModel(folders, options.detector, 'detector'),
-    findModel(folders, options.landmarks, 'landmarks'),
-  ]);
-  return { embedder, detector, landmarks };
-}
+export const faceModels = (context: CliContext, options: FaceModelOptions): Promise<FaceModels> =>
+  findFaceModels(modelFolders(context), options);
 
 /** Before photos are read by another embedder than a bank's. @throws FoilbankError FB_BANK_EMBEDDER_DIFFERS */
 export function checkEmbedder({ bank, inputs }: Manifest, { embedder }: FaceModels): void {

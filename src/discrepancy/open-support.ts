@@ -52,7 +52,8 @@ export async function openSupport(
   const { version, look } = options;
   const bank = await openBank(store, name, { shared: !look, ...(version === undefined ? {} : { version }) });
   const { manifest, candidates } = bank;
-  const k = options.k ?? manifest.parameters.neighbours;
+  const { neighbours, typical } = manifest.parameters;
+  const k = options.k ?? neighbours;
   const rows = candidates.seeds.length;
   if (!Number.isInteger(k) || k < 1 || k > rows)
     throw new FoilbankError('FB_OPTION_INVALID', {
@@ -68,7 +69,7 @@ export async function openSupport(
   const search = new SupportSearch({
     engine,
     exact,
-    exactAbove: exactAbove({ candidates: rows, k: manifest.parameters.neighbours }),
+    ...(engine === exact ? {} : { exactAbove: exactAbove({ candidates: rows, k: neighbours }) }),
     // Every candidate has an identity of its own.
     identities: (label) => {
       const row = rowOf(candidates.seeds, label);
@@ -76,7 +77,6 @@ export async function openSupport(
     },
     samePersonCeiling: manifest.inputs.embedder.samePersonCeiling,
   });
-  const { neighbours, typical } = manifest.parameters;
   const virtual = new VirtualEstimator(search, k, new Map(typical ? [[neighbours, typical]] : []));
   const { learned, warnings } = await estimatorNamed(pool, bank, virtual, options.estimator ?? 'virtual');
   return {

@@ -25,6 +25,7 @@ export { leftToRight, readFace } from './read-face.js';
 export { gatesAgainstService } from './refresh-gates.js';
 export {
   DEFAULT_NETWORKS,
+  findFaceModels,
   findNetworks,
   type NetworkKind,
   type NetworkNames,

@@ -1,5 +1,6 @@
 import { type BankStore, facesOf, listVersions, type Manifest } from '../bank/index.js';
 import { FoilbankError } from '../errors.js';
+import type { FaceModels } from '../faces/index.js';
 import { findModel, fingerprint, type ModelFolders } from '../onnx/index.js';
 import { operatorOfId } from '../scoring/index.js';
 import { firstSeedOf, inService, MAX_EPOCH } from './build-inputs.js';
@@ -45,9 +46,17 @@ interface Asked {
 
 /** @throws FoilbankError FB_CARD_UNKNOWN, FB_CARD_UNREADABLE, FB_CARD_INVALID */
 export async function findNetworks(folders: ModelFolders, names: NetworkNames): Promise<Networks> {
+  const generator = await findModel(folders, names.generator, 'generator');
+  return { generator, ...(await findFaceModels(folders, names)) };
+}
+
+/** The networks that read photos. @throws FoilbankError as `findNetworks` */
+export async function findFaceModels(
+  folders: ModelFolders,
+  names: Omit<NetworkNames, 'generator'>,
+): Promise<FaceModels> {
   // One after the other, so that of several that are missing it is always the same one that is named.
   return {
-    generator: await findModel(folders, names.generator, 'generator'),
     embedder: await findModel(folders, names.embedder, 'embedder'),
     detector: await findModel(folders, names.detector, 'detector'),
     landmarks: await findModel(folders, names.landmarks, 'landmarks'),

@@ -46,7 +46,7 @@ export async function loadVersion(pool: InferencePool, setup: EngineSetup): Prom
   // The first searches pay for memory and threads: not a client's.
   await support.estimator.estimate(warming!);
   const { exactAbove } = support.search;
-  if (exactAbove < candidates.seeds.length)
+  if (Number.isFinite(exactAbove))
     await support.search.find(warming!, { k: exactAbove + 1, similaritiesOnly: true });
   const learned =
     manifest.parameters.learned?.neighbours === support.virtual.k
