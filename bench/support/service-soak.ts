@@ -60,5 +60,5 @@ export async function measureSoak(soak: Soak): Promise<void> {
 }
 
 function residentBytes({ child }: Started): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1000;
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024;
 }

@@ -15,7 +15,11 @@ export interface Started {
 }
 
 /** Of glibc's malloc, as the container image sets them. */
-const MALLOC = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' };
+const MALLOC = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 23),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 23),
+};
 
 /** `foilbank serve` of a store, in a process of its own, once its bank serves. */
 export async function startServe(store: string): Promise<Started> {
@@ -90,5 +94,5 @@ async function resident(store: string): Promise<{ milliseconds: number; megabyte
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await gone;
-  return { milliseconds, megabytes: Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1000 };
+  return { milliseconds, megabytes: (Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024) / 1e6 };
 }

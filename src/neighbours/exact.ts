@@ -1,5 +1,5 @@
 import { FoilbankError } from '../errors.js';
-import { float32, floatsOf, type InferencePool, type Network } from '../onnx/index.js';
+import { float32, floatsOf, free, type InferencePool, type Network } from '../onnx/index.js';
 import type { UnitMatrix } from '../vectors/index.js';
 import { type Batch, BatchQueue } from './batches.js';
 import { checkSearch, type NeighbourEngine, type Neighbours } from './engine.js';
@@ -96,25 +96,40 @@ export class ExactEngine implements NeighbourEngine {
   async #run({ queries, size, count, width, wantsRows }: Batch): Promise<Found> {
     const cells = count * width;
     const found = { similarities: new Float32Array(cells), rows: new Int32Array(wantsRows ? cells : 0) };
-    const passed = await this.#search(queries, size, this.#sieve(width));
-    for (const query of keepNearest(passed, this.#blocks, count, width, found)) {
+    const lacking = await this.#search(queries, size, this.#sieve(width), (passed) =>
+      keepNearest(passed, this.#blocks, count, width, found),
+    );
+    for (const query of lacking) {
       const [at, after] = [query * this.dimension, (query + 1) * this.dimension];
-      const all = await this.#search(queries.subarray(at, after), 1, everything(this.#blocks));
       const [from, to] = [query * width, (query + 1) * width];
-      keepNearest(all, this.#blocks, 1, width, {
+      const its = {
         similarities: found.similarities.subarray(from, to),
         rows: found.rows.subarray(from, to),
-      });
+      };
+      await this.#search(queries.subarray(at, after), 1, everything(this.#blocks), (all) =>
+        keepNearest(all, this.#blocks, 1, width, its),
+      );
     }
     return found;
   }
 
-  async #search(queries: Float32Array, size: number, sieve: Sieve): Promise<Passed> {
+  /** @param use of what has passed, whose memory is given back at once: the next search takes the same, in place of new pages */
+  async #search<T>(
+    queries: Float32Array,
+    size: number,
+    sieve: Sieve,
+    use: (passed: Passed) => T,
+  ): Promise<T> {
     const feeds = { queries: float32(queries, [size, this.dimension]), ...feedsOf(sieve) };
     const results = await this.#network.run(feeds);
     const { places, blocks } = results;
     if (places?.type !== 'int32' || blocks?.type !== 'int32')
       throw new TypeError('exact search has other outputs');
-    return { similarities: floatsOf(results, 'similarities'), places: places.data, blocks: blocks.data };
+    const similarities = floatsOf(results, 'similarities');
+    try {
+      return use({ similarities, places: places.data, blocks: blocks.data });
+    } finally {
+      free(Object.values(results));
+    }
   }
 }
