@@ -53,6 +53,7 @@ export interface SupportSearchOptions {
 /** Looked at beyond K from the start, for the few candidates that may lie above the ceiling. */
 const SPARE = 8;
 const WIDENING = 4;
+const NO_ROWS = new Int32Array(0);
 /** Neighbours held at once; bounds memory when all candidates have to be looked through. */
 const MAX_NEIGHBOURS = 2 ** 20;
 
@@ -64,6 +65,8 @@ export class SupportSearch {
   readonly #options: SupportSearchOptions;
   readonly #ceiling: number;
   readonly #rowsOf: (label: string) => readonly number[];
+  /** Of the query that is looked at, used again for the next: one of its own for each is work for the collector. */
+  #similarities = new Float32Array(0);
 
   /** @throws FoilbankError FB_OPTION_INVALID */
   constructor(options: SupportSearchOptions) {
@@ -122,8 +125,8 @@ export class SupportSearch {
           ? engine.nearest(some, width)
           : engine.nearestSimilarities(some, width));
         group.forEach((query, i) => {
-          const set = this.#sift(found, i, excluded[query]!, k, engine.kind);
-          sets[query] = similaritiesOnly ? { ...set, rows: set.rows.subarray(0, 0) } : set;
+          const set = this.#sift(found, i, excluded[query]!, options, engine.kind);
+          sets[query] = set;
           if (!set.complete && !last) lacking.push(query);
         });
       }
@@ -136,15 +139,23 @@ export class SupportSearch {
   }
 
   /** The eligible ones among one query's neighbours, at most k. */
-  #sift(found: Neighbours, query: number, excluded: ReadonlySet<number>, k: number, engine: EngineKind) {
+  #sift(
+    found: Neighbours,
+    query: number,
+    excluded: ReadonlySet<number>,
+    { k, similaritiesOnly = false }: SupportOptions,
+    engine: EngineKind,
+  ): SupportSet {
     const { width } = found;
     const ordered = found.rows.length > 0;
     // Which of them are the nearest shows at the end only, where they come in any order.
-    const similarities = new Float32Array(ordered ? Math.min(k, width) : width);
-    const rows = new Int32Array(ordered ? similarities.length : 0);
+    const most = ordered ? Math.min(k, width) : width;
+    if (this.#similarities.length < most) this.#similarities = new Float32Array(most);
+    const similarities = this.#similarities;
+    const rows = ordered && !similaritiesOnly ? new Int32Array(most) : NO_ROWS;
     let aboveCeiling = 0;
     let count = 0;
-    for (let i = query * width; i < (query + 1) * width && count < similarities.length; i++) {
+    for (let i = query * width; i < (query + 1) * width && count < most; i++) {
       const similarity = found.similarities[i]!;
       if (Number.isNaN(similarity)) break;
       if (excluded.size > 0 && excluded.has(found.rows[i]!)) continue;
@@ -153,16 +164,14 @@ export class SupportSearch {
         continue;
       }
       similarities[count] = similarity;
-      if (ordered) rows[count] = found.rows[i]!;
+      if (rows !== NO_ROWS) rows[count] = found.rows[i]!;
       count++;
     }
     if (count > k) largestFirst(similarities.subarray(0, count), k);
     count = Math.min(count, k);
-    // A view of the first would keep all of them.
-    const kept = similarities.length > k ? similarities.slice(0, count) : similarities.subarray(0, count);
     return {
-      rows: rows.subarray(0, count),
-      similarities: kept,
+      rows: rows === NO_ROWS ? rows : rows.subarray(0, count),
+      similarities: similarities.slice(0, count),
       complete: count === k,
       keptOut: { excluded: excluded.size, aboveCeiling },
       searched: { engine, width },
