@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { median } from './median.js';
 import type { Load, Loaded } from './service-load-trial.js';
-import type { Started } from './service-start.js';
+import { residentBytes, type Started } from './service-start.js';
 import { floorOf, type Sample, slopeOf } from './slope.js';
 
 export interface Soak {
@@ -32,7 +31,10 @@ export async function measureSoak(soak: Soak): Promise<void> {
   const memory: Sample[] = [];
   const swaps: number[] = [];
   const begun = performance.now();
-  const look = setInterval(() => memory.push({ at: performance.now(), bytes: residentBytes(service) }), 1000);
+  const look = setInterval(
+    () => memory.push({ at: performance.now(), bytes: residentBytes(service.child) }),
+    1000,
+  );
   const swap = setInterval(() => {
     swaps.push((performance.now() - begun) / 1000);
     void publish();
@@ -57,8 +59,4 @@ export async function measureSoak(soak: Soak): Promise<void> {
   console.log(
     `memory: ${perHour(slope)} ± ${perHour(2 * error)} MB an hour; ${(memory.at(-1)!.bytes / 1e6).toFixed(0)} MB at the end`,
   );
-}
-
-function residentBytes({ child }: Started): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024;
 }

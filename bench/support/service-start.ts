@@ -90,9 +90,13 @@ function readFiles(store: string): number {
 async function resident(store: string): Promise<{ milliseconds: number; megabytes: number }> {
   const { child, milliseconds } = await startServe(store);
   await sleep(2000);
-  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+  const megabytes = residentBytes(child) / 1e6;
   const gone = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGTERM');
   await gone;
-  return { milliseconds, megabytes: (Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024) / 1e6 };
+  return { milliseconds, megabytes };
+}
+
+export function residentBytes({ pid }: ChildProcess): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
