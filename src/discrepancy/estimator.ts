@@ -108,7 +108,8 @@ export async function estimateSizes(
       // Without rows they come in any order, and the smaller sets are to be the first of them.
       if (ks.length > 1 && !neighbours) similarities.sort().reverse();
       stats.forEach(({ r, sigma, n }, size) => {
-        const nearest = similarities.subarray(0, ks[size]);
+        const k = ks[size]!;
+        const nearest = similarities.length > k ? similarities.subarray(0, k) : similarities;
         const { mean, deviation } = spreadOf(nearest);
         r[begin + i] = mean;
         sigma[begin + i] = deviation;

@@ -30,8 +30,10 @@ export interface Batch {
 }
 
 export interface BatchOptions {
-  /** Batches under way at once. */
-  readonly concurrency: number;
+  /** Among how many what waits is shared out. One batch more is under way: while it is put in order, the next is searched. */
+  readonly threads: number;
+  /** Rows of a batch up to which sharing them out would cost more than it gains. */
+  readonly worthSharing: number;
   /** The allowed batch sizes for a width, ascending. */
   sizes(width: number): readonly number[];
   /** Searches one batch: `similarities` and (if wanted) `rows` have shape [count, width], or more rows. */
@@ -72,7 +74,7 @@ export class BatchQueue {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      while (this.#underWay < this.#options.concurrency && this.#waiting.length > 0) void this.#runNext();
+      while (this.#underWay <= this.#options.threads && this.#waiting.length > 0) void this.#runNext();
     });
   }
 
@@ -92,14 +94,18 @@ export class BatchQueue {
     }
   }
 
-  /** As many waiting rows as fit one batch; all of them searched as the oldest request wants. */
+  /** A thread's share of the waiting rows, if it fits one batch; all of them searched as the oldest request wants. */
   #take(): Slice[] {
     const { width, wantsRows } = this.#waiting[0]!;
-    let room = this.#options.sizes(width).at(-1)!;
+    const alike = this.#waiting.filter((r) => r.width === width && r.wantsRows === wantsRows);
+    const { threads, worthSharing } = this.#options;
+    const rows = alike.reduce((sum, r) => sum + r.queries.rows - r.taken, 0);
+    const share = Math.max(worthSharing, rows / threads);
+    const sizes = this.#options.sizes(width);
+    let room = sizes.find((size) => size >= share) ?? sizes.at(-1)!;
     const slices: Slice[] = [];
-    for (const request of this.#waiting) {
+    for (const request of alike) {
       if (room === 0) break;
-      if (request.width !== width || request.wantsRows !== wantsRows) continue;
       const count = Math.min(room, request.queries.rows - request.taken);
       slices.push({ request, begin: request.taken, count });
       request.taken += count;

@@ -167,7 +167,7 @@ export class SupportSearch {
       if (rows !== NO_ROWS) rows[count] = found.rows[i]!;
       count++;
     }
-    if (count > k) largestFirst(similarities.subarray(0, count), k);
+    if (count > k) largestFirst(similarities, k, 0, count);
     count = Math.min(count, k);
     return {
       rows: rows === NO_ROWS ? rows : rows.subarray(0, count),

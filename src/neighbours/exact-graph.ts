@@ -37,8 +37,8 @@ export interface Sieve {
   readonly take: number;
   /** unless this is lower. */
   readonly limit: number;
-  /** About how many candidates of each query pass. */
-  readonly passing: number;
+  /** About how many candidates of each query are looked at: those of the blocks that hold one that passes. */
+  readonly looked: number;
 }
 
 /**
@@ -57,14 +57,14 @@ export function sieveFor({ size, count, padding }: Blocks, width: number): Sieve
   if (take >= sampled) return undefined;
   return {
     ...{ step, take, limit: NO_LIMIT },
-    passing: Math.ceil(candidates * (1 - (1 - take / sampled) ** (1 / size))),
+    looked: Math.ceil((take / sampled) * count) * size,
   };
 }
 
 /** Lets all candidates pass. */
-export const everything = ({ size, count, padding }: Blocks): Sieve => ({
+export const everything = ({ size, count }: Blocks): Sieve => ({
   ...{ step: 1, take: 1, limit: ALL },
-  passing: count * size - padding,
+  looked: count * size,
 });
 
 /** The graph's inputs besides queries and candidates. */

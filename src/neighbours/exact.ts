@@ -16,10 +16,12 @@ import type { Found } from './order.js';
 import { keepNearest, type Passed } from './passed.js';
 
 /** Batch sizes that the sessions see: few enough for its memory to stay flat, and near enough to each other, as empty rows cost what full ones do. */
-const BATCH_SIZES = [1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64];
-/** Bounds of one run's intermediate [batch, candidates] and of what passes its threshold, in elements. */
-const MAX_SIMILARITIES = 2 ** 24;
-const MAX_PASSED = 2 ** 22;
+const BATCH_SIZES = [1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256];
+/** Bounds of one run's intermediate [batch, candidates], 4 bytes an element, and of what is looked at of it, 8 bytes an element. */
+const BOUNDS = { similarities: 2 ** 24, looked: 2 ** 22 };
+/** More rows than this save a tenth each time that they double, but not where that takes blocks of memory that are mapped anew for each run. */
+const MANY_ROWS = 64;
+const BOUNDS_OF_MANY = { similarities: 2 ** 23, looked: 2 ** 20 - 1 };
 
 export interface ExactOptions {
   /** Shape [n, d], n ≥ 1. */
@@ -31,6 +33,13 @@ export interface ExactOptions {
   readonly pool: InferencePool;
   /** Moves the candidates to the pool's thread, of which there must be one: they lie in memory once, and are gone here. */
   readonly giveAway?: boolean;
+}
+
+/** How so many neighbours are searched for. */
+interface Plan {
+  readonly sieve: Sieve;
+  /** Batch sizes that keep to the bounds, ascending. */
+  readonly sizes: readonly number[];
 }
 
 /**
@@ -45,6 +54,7 @@ export class ExactEngine implements NeighbourEngine {
   readonly #blocks: Blocks;
   readonly #network: Network;
   readonly #queue: BatchQueue;
+  readonly #plans = new Map<number, Plan>();
 
   private constructor(candidates: UnitMatrix, network: Network, threads: number) {
     this.candidates = candidates.rows;
@@ -52,9 +62,8 @@ export class ExactEngine implements NeighbourEngine {
     this.#network = network;
     this.#blocks = blocksOf(candidates.rows);
     this.#queue = new BatchQueue({
-      // While one is put in order, the next is searched.
-      concurrency: threads + 1,
-      sizes: (width) => this.#batchSizes(width),
+      ...{ threads, worthSharing: MANY_ROWS },
+      sizes: (width) => this.#planFor(width).sizes,
       run: (batch) => this.#run(batch),
     });
   }
@@ -84,19 +93,23 @@ export class ExactEngine implements NeighbourEngine {
     return this.#network.release();
   }
 
-  #sieve(width: number): Sieve {
-    return sieveFor(this.#blocks, width) ?? everything(this.#blocks);
-  }
-
-  #batchSizes(width: number): readonly number[] {
-    const most = Math.min(MAX_SIMILARITIES / this.candidates, MAX_PASSED / this.#sieve(width).passing);
-    return BATCH_SIZES.filter((size) => size === 1 || size <= most);
+  #planFor(width: number): Plan {
+    const known = this.#plans.get(width);
+    if (known) return known;
+    const sieve = sieveFor(this.#blocks, width) ?? everything(this.#blocks);
+    const fits = (size: number) => {
+      const { similarities, looked } = size > MANY_ROWS ? BOUNDS_OF_MANY : BOUNDS;
+      return size * this.candidates <= similarities && size * sieve.looked <= looked;
+    };
+    const plan = { sieve, sizes: BATCH_SIZES.filter((size) => size === 1 || fits(size)) };
+    this.#plans.set(width, plan);
+    return plan;
   }
 
   async #run({ queries, size, count, width, wantsRows }: Batch): Promise<Found> {
     const cells = count * width;
     const found = { similarities: new Float32Array(cells), rows: new Int32Array(wantsRows ? cells : 0) };
-    const lacking = await this.#search(queries, size, this.#sieve(width), (passed) =>
+    const lacking = await this.#search(queries, size, this.#planFor(width).sieve, (passed) =>
       keepNearest(passed, this.#blocks, count, width, found),
     );
     for (const query of lacking) {

@@ -6,7 +6,7 @@ const ROW_MASK = 2 ** ROW_BITS - 1;
 /** Where the lower half of a double lies. */
 const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
 
-/** Similarities, each finite, and the rows of their candidates, 0..2²⁹ - 1, or none. */
+/** Similarities, each finite, and the rows of their candidates, 0..2²⁹ - 1. */
 export interface Found {
   readonly similarities: Float32Array;
   readonly rows: Int32Array;
@@ -14,28 +14,27 @@ export interface Found {
 
 const descending = (a: number, b: number) => b - a;
 
-/** Puts the `count` largest first, in any order. */
-export function largestFirst(values: Float32Array, count: number): void {
-  if (count < values.length)
-    quickselect(values as unknown as number[], count - 1, 0, values.length - 1, descending);
+/** Puts the `count` largest of those from `begin` up to, but not including, `end` first, in any order. */
+export function largestFirst(
+  values: Float32Array,
+  count: number,
+  begin = 0,
+  end: number = values.length,
+): void {
+  if (begin + count < end)
+    quickselect(values as unknown as number[], begin + count - 1, begin, end - 1, descending);
 }
 
 /**
  * The nearest of a query in order: the most similar first, and of equally similar ones the lower row first. Numbers are
- * sorted natively, pairs are not: so each pair becomes one number, a double that holds the float and, below it, the row. Without
- * rows they are in any order, which takes a quarter of the time.
+ * sorted natively, pairs are not: so each pair becomes one number, a double that holds the float and, below it, the row.
  *
- * @param all in any order; may be changed
+ * @param all in any order
  * @param nearest filled with as many as it holds, at most those of `all`
  */
 export function nearestFirst(all: Found, nearest: Found): void {
   const count = all.similarities.length;
   const width = nearest.similarities.length;
-  if (all.rows.length === 0) {
-    largestFirst(all.similarities, width);
-    nearest.similarities.set(all.similarities.subarray(0, width));
-    return;
-  }
   const pairs = new Float64Array(count);
   const words = new Uint32Array(pairs.buffer);
   for (let i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
 import type { Blocks } from './exact-graph.js';
-import { type Found, nearestFirst } from './order.js';
+import { type Found, largestFirst, nearestFirst } from './order.js';
 
 /** What a batch's search lets pass; see `exactGraph`. */
 export interface Passed {
@@ -9,7 +9,8 @@ export interface Passed {
 }
 
 /**
- * Puts the `width` nearest of every query in order into `found`.
+ * Puts the `width` nearest of every query into `found`: in order, or where only their similarities are wanted in any order, which takes a
+ * quarter of the time.
  *
  * @param queries the first ones of the batch: others are left out
  * @param found `similarities` [queries, width], and `rows` of the same shape, or empty where they are not wanted
@@ -31,14 +32,18 @@ export function keepNearest(
     const [firstBlock, nextBlock] = [query * count, (query + 1) * count];
     let end = begin;
     while (end < places.length && blocks[places[end]! >> shift]! < nextBlock) end++;
+    const at = query * width;
     if (end - begin < width) lacking.push(query);
-    else {
-      const rows = new Int32Array(wantsRows ? end - begin : 0);
+    else if (!wantsRows) {
+      // By place: a view of each query's would be most of what a search leaves to the collector.
+      largestFirst(similarities, width, begin, end);
+      for (let i = 0; i < width; i++) found.similarities[at + i] = similarities[begin + i]!;
+    } else {
+      const rows = new Int32Array(end - begin);
       for (let i = 0; i < rows.length; i++) {
         const place = places[begin + i]!;
         rows[i] = (blocks[place >> shift]! - firstBlock) * size + (place & (size - 1));
       }
-      const at = query * width;
       nearestFirst(
         { similarities: similarities.subarray(begin, end), rows },
         {

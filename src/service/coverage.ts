@@ -1,10 +1,10 @@
-import { dot, UnitMatrix } from '../vectors/index.js';
+import { UnitMatrix } from '../vectors/index.js';
 
 /** Where a bank has faces, as far as one number tells: how far from their mean direction its candidates lie. */
 export interface Coverage {
-  /** Unit length, [d]. */
-  readonly mean: Float32Array;
-  /** Similarity to the mean below which an embedding is outside. -1 where the candidates have no mean direction. */
+  /** [1, d]. Absent where the candidates have no mean direction: then nothing is outside. */
+  readonly mean: UnitMatrix | undefined;
+  /** Similarity to the mean below which an embedding is outside. -1 without a mean. */
   readonly floor: number;
 }
 
@@ -25,18 +25,17 @@ export function coverageOf(candidates: UnitMatrix): Coverage {
   const sum = new Float64Array(dimension);
   // By place, as some ten thousand views would be the garbage that a version leaves behind.
   for (const row of looked) for (let i = 0; i < dimension; i++) sum[i]! += data[row * dimension + i]!;
-  // Of no candidates' directions, or of opposite ones, there is no mean: then nothing is outside.
-  if (Math.hypot(...sum) < 1e-6 * looked.length) return { mean: new Float32Array(dimension), floor: -1 };
-  const mean = UnitMatrix.normalise(sum, dimension, 'mean').row(0);
-  const similarities = Float64Array.from(looked, (row) => {
-    let similarity = 0;
-    for (let i = 0; i < dimension; i++) similarity += data[row * dimension + i]! * mean[i]!;
-    return similarity;
-  }).sort();
+  // Opposite directions cancel out.
+  if (Math.hypot(...sum) < 1e-6 * looked.length) return { mean: undefined, floor: -1 };
+  const mean = UnitMatrix.normalise(sum, dimension, 'mean');
+  const similarities = Float64Array.from(looked, (row) => candidates.similarity(row, mean, 0)).sort();
   const quantile = (p: number) => similarities[Math.floor(p * (similarities.length - 1))]!;
   const low = quantile(QUANTILE);
   return { mean, floor: Math.max(-1, low - REACH * (quantile(0.5) - low)) };
 }
 
-export const isOutside = ({ mean, floor }: Coverage, embedding: Float32Array): boolean =>
-  dot(embedding, mean) < floor;
+/** [m] 1 for each embedding that lies outside. */
+export const outsideOf = ({ mean, floor }: Coverage, embeddings: UnitMatrix): Uint8Array =>
+  Uint8Array.from({ length: embeddings.rows }, (_, row) =>
+    mean && embeddings.similarity(row, mean, 0) < floor ? 1 : 0,
+  );

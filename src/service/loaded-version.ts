@@ -4,7 +4,7 @@ import { FoilbankError } from '../errors.js';
 import type { SupportSearch } from '../neighbours/index.js';
 import type { InferencePool } from '../onnx/index.js';
 import { UnitMatrix } from '../vectors/index.js';
-import { type Coverage, coverageOf, isOutside } from './coverage.js';
+import { type Coverage, coverageOf, outsideOf } from './coverage.js';
 import type { Answer, EngineFacts, EngineSetup, Question } from './engine-messages.js';
 
 /** A bank version in memory, verified and warm. */
@@ -82,7 +82,7 @@ export async function answerOf(
     for (const row of rows) found.seeds[at++] = seeds[row]!;
   }
   const { estimator, r, sigma, n, excluded, aboveCeiling } = estimate;
-  const outside = Uint8Array.from(r, (_, i) => (isOutside(coverage, queries.row(i)) ? 1 : 0));
+  const outside = outsideOf(coverage, queries);
   const { lookedUp = new Uint8Array(queries.rows) } = estimate;
   return { estimator, r, sigma, n, excluded, aboveCeiling, outside, lookedUp, ...found };
 }

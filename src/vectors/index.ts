@@ -2,4 +2,4 @@ export { covarianceOf, emptyMoments, type Moments, mergeMoments, momentsOf } fro
 export { type Spread, spreadOf } from './moments.js';
 export { formatNpy, type NpyArray, parseNpy } from './npy.js';
 export { choleskyOf, factorOf, powerOf, productOf, traceOf } from './symmetric.js';
-export { dot, UnitMatrix } from './unit-matrix.js';
+export { UnitMatrix } from './unit-matrix.js';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/config.js';
 import { decodePhoto, FaceReader, FaceScorer } from '../../src/faces/index.js';
 import { findModel, InferencePool } from '../../src/onnx/index.js';
-import { dot } from '../../src/vectors/index.js';
+import { dot } from '../support/dot.js';
 import { shippedFolders, temporaryFolder, tinyNetworks } from '../support/networks.js';
 import { largestDifference, plane } from '../support/pixels.js';
 

@@ -7,7 +7,7 @@ import { mixedQuality, qualityOf } from '../../src/evaluation/index.js';
 import { decodePhoto, PhotoEmbeddings } from '../../src/faces/index.js';
 import { InferencePool } from '../../src/onnx/index.js';
 import type { Networks } from '../../src/pipeline/index.js';
-import { dot } from '../../src/vectors/index.js';
+import { dot } from '../support/dot.js';
 import { shippedNetworks, temporaryFolder } from '../support/networks.js';
 
 const samples = join(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Embedder } from '../../../src/faces/index.js';
 import { type EmbedderCard, findModel, float32, InferencePool, type Model } from '../../../src/onnx/index.js';
-import { dot } from '../../../src/vectors/index.js';
+import { dot } from '../../support/dot.js';
 import { shippedFolders, temporaryFolder } from '../../support/networks.js';
 import { largestDifference } from '../../support/pixels.js';
 import { noise, tinyArcFace, tinyArcFaceCard, writeModel } from '../../support/tiny-models.js';

@@ -5,12 +5,12 @@ import { type Batch, BatchQueue } from '../../../src/neighbours/batches.js';
 const matrix = bunchedVectors({ rows: 200, dimension: 4, seed: 1 });
 
 /** A queue whose batches answer each query with its own first value, and a record of the batches. */
-function queue(concurrency = 1, fail?: (batch: Batch) => boolean) {
+function queue({ threads = 1, worthSharing = 16 } = {}, fail?: (batch: Batch) => boolean) {
   const batches: Batch[] = [];
   let underWay = 0;
   let most = 0;
   const submitTo = new BatchQueue({
-    concurrency,
+    ...{ threads, worthSharing },
     sizes: () => [1, 4, 16],
     run: async (batch) => {
       batches.push(batch);
@@ -71,14 +71,23 @@ describe('BatchQueue', () => {
     ]);
   });
 
-  it('keeps to its concurrency', async () => {
-    const { queue: q, mostUnderWay } = queue(3);
+  it('has one batch more under way than there are threads', async () => {
+    const { queue: q, mostUnderWay } = queue({ threads: 2 });
     await q.submit(matrix, 1, false);
     expect(mostUnderWay()).toBe(3);
   });
 
+  it('shares what waits out among the threads, while the shares are worth it', async () => {
+    const { queue: q, batches } = queue({ threads: 4, worthSharing: 4 });
+    await q.submit(matrix.slice(0, 16), 1, false);
+    expect(batches.map((b) => b.count)).toEqual([4, 4, 4, 4]);
+    const { queue: lone, batches: whole } = queue({ threads: 4, worthSharing: 16 });
+    await lone.submit(matrix.slice(0, 16), 1, false);
+    expect(whole.map((b) => b.count)).toEqual([16]);
+  });
+
   it('fails the requests of a failed batch and no others', async () => {
-    const { queue: q } = queue(2, (batch) => batch.width === 2);
+    const { queue: q } = queue({}, (batch) => batch.width === 2);
     const good = q.submit(matrix.slice(0, 40), 1, false);
     const bad = q.submit(matrix.slice(0, 40), 2, false);
     await expect(bad).rejects.toThrow('the session failed');

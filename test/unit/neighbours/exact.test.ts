@@ -45,6 +45,11 @@ describe('exact search', () => {
     );
   });
 
+  it('is exact for more queries than one batch holds, and a last batch that is not full', async () => {
+    const many = bunchedVectors({ rows: 333, dimension: DIMENSION, seed: 3 });
+    for (const k of [1, 40]) await isExact(vectors.slice(0, 1500), many, k);
+  });
+
   it('is exact where the sample of the candidates misleads', async () => {
     const [query] = [queries.slice(0, 1)];
     const rows = Array.from({ length: 4100 }, (_, row) => row);

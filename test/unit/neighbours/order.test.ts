@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nearestFirst } from '../../../src/neighbours/order.js';
+import { largestFirst, nearestFirst } from '../../../src/neighbours/order.js';
 
 const similarity = fc.oneof(
   fc.float({ min: -1, max: 1, noNaN: true }),
@@ -25,18 +25,40 @@ describe('neighbours in order', () => {
             .sort((a, b) => b.similarity - a.similarity || a.row - b.row)
             .slice(0, width);
           const similarities = Float32Array.from(all, (each) => each.similarity);
-          const alone = similarities.slice();
           const found = { similarities: new Float32Array(width), rows: new Int32Array(width) };
           nearestFirst({ similarities, rows: Int32Array.from(all, ({ row }) => row) }, found);
           expect([...found.rows]).toEqual(expected.map(({ row }) => row));
           const told = expected.map((each) => each.similarity + 0);
           expect([...found.similarities].map((s) => s + 0)).toEqual(told);
-          const bare = { similarities: new Float32Array(width), rows: new Int32Array(0) };
-          nearestFirst({ similarities: alone, rows: new Int32Array(0) }, bare);
-          expect([...bare.similarities.sort().reverse()].map((s) => s + 0)).toEqual(told);
         },
       ),
       { numRuns: 300 },
+    );
+  });
+
+  it('come as the largest of a part of many, in any order, and leave what lies around it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(similarity, { minLength: 1, maxLength: 40 }),
+        fc.array(similarity, { maxLength: 5 }),
+        fc.nat(),
+        (values, around, some) => {
+          const width = 1 + (some % values.length);
+          const all = Float32Array.from([...around, ...values, ...around]);
+          const [begin, end] = [around.length, around.length + values.length];
+          const expected = Float32Array.from(all.subarray(begin, end)).sort().reverse().subarray(0, width);
+          largestFirst(all, width, begin, end);
+          const found = all
+            .slice(begin, begin + width)
+            .sort()
+            .reverse();
+          expect([...found].map((s) => s + 0)).toEqual([...expected].map((s) => s + 0));
+          for (const [i, value] of around.entries()) {
+            expect(all[i]).toBe(Math.fround(value));
+            expect(all[end + i]).toBe(Math.fround(value));
+          }
+        },
+      ),
     );
   });
 });
