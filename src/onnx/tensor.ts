@@ -25,7 +25,7 @@ export interface ValueInfo {
 }
 
 /** The buffers of tensors that can move to another thread instead of being copied; shared ones need not. */
-export function movable(tensors: readonly TensorData[]): ArrayBuffer[] {
+export function movable(tensors: readonly { readonly data: ArrayBufferView }[]): ArrayBuffer[] {
   const buffers = tensors.map((t) => t.data.buffer);
   return [...new Set(buffers)].filter((b) => b instanceof ArrayBuffer);
 }
@@ -34,12 +34,13 @@ const nowhere = new MessageChannel().port1;
 nowhere.close();
 
 /**
- * Gives the memory of tensors back at once; their arrays become empty. Left to the garbage collector, the outputs of a network wait for
- * a pass over the whole heap, which they bring about every few runs and which costs more than many a network does.
+ * Gives the memory of tensors, or of anything else of some size, back at once; their arrays become empty, and so does every view of the
+ * same memory. Left to the garbage collector, it waits for a pass over the whole heap, which such arrays bring about every few runs and which
+ * costs more than many a network does.
  */
-export function free(tensors: readonly TensorData[]): void {
+export function free(arrays: readonly { readonly data: ArrayBufferView }[]): void {
   // What is moved to a port that leads nowhere is gone.
-  nowhere.postMessage(null, movable(tensors));
+  nowhere.postMessage(null, movable(arrays));
 }
 
 /** The float32 data of the named output. The graph's card was checked, so another type is a programming error. */

@@ -2,6 +2,7 @@ import { createValidator } from '@bufbuild/protovalidate';
 import type { Interceptor } from '@connectrpc/connect';
 import { FoilbankError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { abridged } from './abridged.js';
 import type { ServiceMetrics } from './metrics.js';
 import { Observation } from './observation.js';
 import { particularsOf } from './particulars.js';
@@ -76,7 +77,7 @@ export function validated(): Interceptor {
         };
         return next({ ...request, message: checked() } as typeof request);
       }
-      if (!request.stream) check(validator.validate(request.method.input, request.message));
+      if (!request.stream) check(validator.validate(request.method.input, abridged(request.message)));
     }
     return next(request);
   };

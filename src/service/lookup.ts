@@ -18,6 +18,7 @@ import {
 import type { BankHolder } from './bank-holder.js';
 import { type ReadEmbeddings, readEmbeddings } from './embeddings.js';
 import type { Answer } from './engine-messages.js';
+import { freeLarge } from './free-large.js';
 import type { Serving } from './serving.js';
 import { presetsOf, typicalAt } from './thresholds.js';
 
@@ -60,7 +61,7 @@ export class Lookups {
   }
 
   /**
-   * r, σ and on demand the neighbours of embeddings. The version stays held until `use` has made its reply.
+   * r, σ and on demand the neighbours of embeddings. The version stays held until `use` has made its reply, and so do the embeddings.
    *
    * @throws FoilbankError FB_BANK_NOT_SERVED, FB_BANK_UNREADY, FB_BANK_VERSION_…, FB_OPTION_INVALID, FB_LIMIT, FB_EMBEDDING_…, FB_OVERLOADED
    */
@@ -103,7 +104,9 @@ export class Lookups {
       const answer = await serving.find(query, signal);
       const source = sourceOf(serving, answer.estimator, k);
       const discrepancies = read.normalised.map((normalised, i) => discrepancyOf(answer, i, normalised));
-      return use({ ...read, serving, answer, discrepancies, source });
+      const reply = use({ ...read, serving, answer, discrepancies, source });
+      freeLarge(read.matrix.data);
+      return reply;
     } finally {
       serving.release();
     }
@@ -145,8 +148,10 @@ function sourceOf({ facts }: Serving, estimator: string, k: number): Source {
   });
 }
 
+/** A plain message, as `create` would make it: of hundreds it makes each for several times as much. */
 function discrepancyOf(answer: Answer, i: number, normalised: boolean): Discrepancy {
-  return create(DiscrepancySchema, {
+  return {
+    $typeName: DiscrepancySchema.typeName,
     r: answer.r[i]!,
     sigma: answer.sigma[i]!,
     n: answer.n[i]!,
@@ -155,5 +160,5 @@ function discrepancyOf(answer: Answer, i: number, normalised: boolean): Discrepa
     normalised,
     coverage: answer.outside[i] ? Coverage.OUTSIDE : Coverage.INSIDE,
     lookedUp: answer.lookedUp[i] === 1,
-  });
+  };
 }

@@ -18,6 +18,7 @@ import { parseTimeout, setTrailerStatus } from '@connectrpc/connect/protocol-grp
 import { parsedUrl } from './asking.js';
 import { CallSignal } from './call-signal.js';
 import type { Headed } from './entrance.js';
+import { freeLarge } from './free-large.js';
 import type { StreamTaker } from './listener.js';
 
 /** A method with what answers it. */
@@ -173,6 +174,8 @@ function answering<M extends DescMethodUnary>(
         run(request)
           .then((response) => {
             const encoded = toBinary(method.output, response.message as MessageShape<M['output']>);
+            // What was asked, and told of, lies in it.
+            freeLarge(body);
             end(() => {
               send(stream, response.header, frameOf(encoded));
               if (!stream.destroyed)
