@@ -10,7 +10,7 @@ import { InferencePool } from '../src/onnx/index.js';
 import { openSupport } from '../src/pipeline/index.js';
 import { bunchedVectors } from './support/bunched-vectors.js';
 import { h2load, hasH2load } from './support/h2load.js';
-import { measureLoad } from './support/service-load.js';
+import { type InProcess, measureLoad } from './support/service-load.js';
 import type { Load, Loaded } from './support/service-load-trial.js';
 import type { Peer } from './support/service-peer-trial.js';
 import { measureSoak } from './support/service-soak.js';
@@ -75,7 +75,7 @@ export async function benchService(args: readonly string[]): Promise<void> {
     const emptyUrl = await peerUrl('empty');
     const grpcJsUrl = await peerUrl('grpc-js');
     const urls = { plain: plainUrl, empty: emptyUrl, grpcJs: grpcJsUrl, service: service.url };
-    const engine = (k: number) => engineRate(folder, dimension, k, seconds);
+    const engine = (k: number, rows: number) => inProcess(folder, { dimension, k, rows, seconds });
     const common = { dimension, connections, seconds, rounds: Number(given.rounds) };
     const light = hasH2load();
     for (const k of ks) await measureLoad({ ...common, k, urls, engine, generate: light ? h2load : load });
@@ -128,25 +128,30 @@ async function publish(folder: string, rows: number, dimension: number, k: numbe
   });
 }
 
-/** Embeddings a second that the library's engine answers in ready batches. */
-async function engineRate(folder: string, dimension: number, k: number, seconds: number): Promise<number> {
+/** What the library's engine answers in ready batches. */
+async function inProcess(
+  folder: string,
+  { dimension, k, rows, seconds }: { dimension: number; k: number; rows: number; seconds: number },
+): Promise<InProcess> {
   const pool = new InferencePool({ threads: 1, intraOpNumThreads: 2 });
   const { search } = await openSupport(pool, openStore(folder), 'default');
-  const queries = bunchedVectors({ rows: 64, dimension, seed: 2 });
+  const queries = bunchedVectors({ rows, dimension, seed: 2 });
   const find = () => search.find(queries, { k, similaritiesOnly: true });
   await find();
   let done = 0;
+  const used = process.cpuUsage();
   const started = performance.now();
   const one = async () => {
     while (performance.now() - started < 1000 * seconds) {
       await find();
-      done += queries.rows;
+      done += rows;
     }
   };
   await Promise.all([one(), one()]);
-  const rate = done / ((performance.now() - started) / 1000);
+  const milliseconds = performance.now() - started;
+  const { user, system } = process.cpuUsage(used);
   await pool.close();
-  return rate;
+  return { rate: done / (milliseconds / 1000), cores: (user + system) / 1000 / milliseconds };
 }
 
 function load(trial: Load): Promise<Loaded> {

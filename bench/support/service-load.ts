@@ -1,5 +1,17 @@
+import { availableParallelism } from 'node:os';
 import { median } from './median.js';
 import type { Load, Loaded } from './service-load-trial.js';
+
+/** What this process answers. */
+export interface InProcess {
+  /** Embeddings a second. */
+  readonly rate: number;
+  /** How many it keeps busy. */
+  readonly cores: number;
+}
+
+/** Embeddings of a large request. */
+const MANY = 256;
 
 export interface LoadTrials {
   readonly k: number;
@@ -9,8 +21,8 @@ export interface LoadTrials {
   readonly seconds: number;
   readonly rounds: number;
   readonly urls: { readonly [peer in 'plain' | 'empty' | 'grpcJs' | 'service']: string };
-  /** Embeddings a second in this process. */
-  engine(k: number): Promise<number>;
+  /** @param rows of a batch */
+  engine(k: number, rows: number): Promise<InProcess>;
   generate(load: Load): Promise<Loaded>;
 }
 
@@ -18,7 +30,7 @@ export interface LoadTrials {
 export async function measureLoad({ urls, rounds, engine, generate, ...common }: LoadTrials): Promise<void> {
   const { k } = common;
   const one = { ...common, batch: 1, protocol: 'grpc' } as const;
-  const many = { ...one, batch: 256, connections: 4 };
+  const many = { ...one, batch: MANY, connections: 4 };
   const trials: readonly (readonly [string, Load])[] = [
     ['plain handler, gRPC', { ...one, url: urls.plain }],
     ['plain handler, Connect', { ...one, url: urls.plain, protocol: 'connect' }],
@@ -30,14 +42,25 @@ export async function measureLoad({ urls, rounds, engine, generate, ...common }:
     ['empty handler, gRPC by grpc-js, 256 a request', { ...many, url: urls.grpcJs }],
     ['service, gRPC, 256 a request', { ...many, url: urls.service }],
   ];
-  const inProcess: number[] = [];
+  const ready: InProcess[] = [];
+  const large: InProcess[] = [];
   const loaded = trials.map((): Loaded[] => []);
   for (let round = 0; round < rounds; round++) {
-    inProcess.push(await engine(k));
+    ready.push(await engine(k, 64));
+    large.push(await engine(k, MANY));
     for (const [i, [, trial]] of trials.entries()) loaded[i]!.push(await generate(trial));
   }
-  console.log(`K=${k} in-process, batches of 64: ${median(inProcess).toFixed(0)}/s`);
-  for (const [i, [name, { protocol }]] of trials.entries()) {
+  for (const [rows, some] of [
+    [64, ready],
+    [MANY, large],
+  ] as const) {
+    const [rate, cores] = [some.map((one) => one.rate), some.map((one) => one.cores)].map(median);
+    console.log(
+      `K=${k} in-process, batches of ${rows}: ${rate!.toFixed(0)}/s, ${cores!.toFixed(2)} of ${availableParallelism()} cores busy`,
+    );
+  }
+  for (const [i, [name, { protocol, batch }]] of trials.entries()) {
+    const inProcess = (batch === MANY ? large : ready).map((one) => one.rate);
     const mine = loaded[i]!;
     const empty = loaded[protocol === 'grpc' ? 2 : 3]!;
     const rate = mine.map((one) => one.rate);
@@ -53,7 +76,7 @@ export async function measureLoad({ urls, rounds, engine, generate, ...common }:
     );
   } // Protocol and search on the same cores cannot be had for less than both cost.
   const [empty, ours] = loaded.slice(-2);
-  const after = inProcess.map((rate, round) => 1 / (1 / rate + 1 / empty![round]!.rate));
+  const after = large.map(({ rate }, round) => 1 / (1 / rate + 1 / empty![round]!.rate));
   const share = median(ours!.map(({ rate }, round) => rate / after[round]!));
   console.log(
     `K=${k} 256 a request: ${share.toFixed(2)} of what in-process search and the empty handler would answer one after the other (${median(after).toFixed(0)}/s)`,
