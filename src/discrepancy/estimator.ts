@@ -3,8 +3,8 @@ import type { Exclusion, SupportSearch, SupportSet } from '../neighbours/index.j
 import type { DiscrepancyStats, Typical } from '../scoring/index.js';
 import { spreadOf, type UnitMatrix } from '../vectors/index.js';
 
-/** Embeddings estimated between two looks at the signal and at the progress. */
-const CHUNK = 256;
+/** Embeddings estimated between two looks at the signal and at the progress: two batches of exact search, so that one is summed up while the other is searched. */
+const CHUNK = 512;
 
 export interface EstimateOptions {
   /** For all embeddings, or one for each. */

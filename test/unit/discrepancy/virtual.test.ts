@@ -5,7 +5,7 @@ import { ExactEngine, SupportSearch } from '../../../src/neighbours/index.js';
 import { InferencePool } from '../../../src/onnx/index.js';
 
 const candidates = bunchedVectors({ rows: 600, dimension: 32, seed: 1 });
-const embeddings = bunchedVectors({ rows: 300, dimension: 32, seed: 2 });
+const embeddings = bunchedVectors({ rows: 550, dimension: 32, seed: 2 });
 const identities = Array.from({ length: 600 }, (_, i) => `virtual-${i}`);
 
 const pool = new InferencePool({ threads: 1 });
@@ -64,18 +64,18 @@ describe('VirtualEstimator', () => {
 
   it('returns the support sets where they are asked for', async () => {
     const estimate = await new VirtualEstimator(support, 8).estimate(embeddings, { neighbours: true });
-    expect(estimate.neighbours).toHaveLength(300);
-    const { rows, similarities } = estimate.neighbours![299]!;
+    expect(estimate.neighbours).toHaveLength(550);
+    const { rows, similarities } = estimate.neighbours![549]!;
     rows.forEach((c, i) => {
-      expect(similarities[i]).toBeCloseTo(embeddings.similarity(299, candidates, c), 5);
+      expect(similarities[i]).toBeCloseTo(embeddings.similarity(549, candidates, c), 5);
     });
   });
 
   it('leaves each embedding its own exclusion, also across chunks', async () => {
-    const exclude = Array.from({ length: 300 }, (_, i) => ({ identities: [`virtual-${i}`] }));
+    const exclude = Array.from({ length: 550 }, (_, i) => ({ identities: [`virtual-${i}`] }));
     const { r, excluded } = await new VirtualEstimator(support, 16).estimate(embeddings, { exclude });
-    expect([...excluded]).toEqual(Array(300).fill(1));
-    for (const row of [0, 255, 256, 299]) expect(r[row]).toBeCloseTo(definition(row, 16, row).r, 6);
+    expect([...excluded]).toEqual(Array(550).fill(1));
+    for (const row of [0, 511, 512, 549]) expect(r[row]).toBeCloseTo(definition(row, 16, row).r, 6);
   });
 
   it('counts the candidates above the same-person ceiling', async () => {
@@ -107,7 +107,7 @@ describe('VirtualEstimator', () => {
       },
     });
     await expect(estimate).rejects.toMatchObject({ code: 'FB_CANCELLED' });
-    expect(seen).toEqual([256]);
+    expect(seen).toEqual([512]);
   });
 
   it('refuses exclusions for another number of embeddings', async () => {
