@@ -26,7 +26,7 @@ describe('UnitMatrix.normalise', () => {
         expect(matrix.rows).toBe(rows.length);
         rows.forEach((row, i) => {
           const unit = matrix.row(i);
-          expect(unit.reduce((sum, value) => sum + value * value, 0)).toBeCloseTo(1, 5);
+          expect(matrix.similarity(i, matrix, i)).toBeCloseTo(1, 5);
           const length = Math.hypot(...row);
           row.forEach((value, j) => {
             expect(unit[j]).toBeCloseTo(value / length, 5);
