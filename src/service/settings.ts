@@ -34,7 +34,7 @@ export interface ServeSettings {
   readonly batches: {
     /** FOILBANK_BATCH_ROWS, embeddings of one search, 1..1,024, default 64. */
     readonly maxRows: number;
-    /** FOILBANK_BATCH_WAIT_MS, that a request waits for others while the engine is busy, 0..1,000, default 2. */
+    /** FOILBANK_BATCH_WAIT_MS, that a request waits for others while the engine is busy, 0..1,000, default 10. */
     readonly maxWaitMs: number;
     /** FOILBANK_QUEUE_ROWS, embeddings that may wait, 1..1,000,000, default 8,192. */
     readonly maxWaiting: number;
@@ -98,7 +98,7 @@ export function resolveServeSettings(env: Env = process.env, overrides: ServeOve
     },
     batches: {
       maxRows: whole('FOILBANK_BATCH_ROWS', 1, 1024, 64),
-      maxWaitMs: whole('FOILBANK_BATCH_WAIT_MS', 0, 1000, 2),
+      maxWaitMs: whole('FOILBANK_BATCH_WAIT_MS', 0, 1000, 10),
       maxWaiting: whole('FOILBANK_QUEUE_ROWS', 1, 1_000_000, 8192),
     },
     pollMs: whole('FOILBANK_POLL_MS', 100, 3_600_000, 2000),

@@ -128,7 +128,7 @@ describe('serve settings', () => {
       ...{ messageBytes: 2 ** 24, embeddings: 1024, k: 4096, results: 16_384 },
       ...{ concurrency: 512, deadlineMs: 60_000 },
     });
-    expect(batches).toEqual({ maxRows: 64, maxWaitMs: 2, maxWaiting: 8192 });
+    expect(batches).toEqual({ maxRows: 64, maxWaitMs: 10, maxWaiting: 8192 });
     expect(rest).toMatchObject({ host: '127.0.0.1', port: 8080, banks: ['default'], pollMs: 2000 });
     expect(rest.keys).toMatch(/foilbank-keys\.json$/);
   });
